@@ -1,0 +1,108 @@
+/**
+ * Queues of records that are linked through their second word (`nextpkt`): interface send queues, receive rings of virtual cards,
+ * the stack's input queue, requests. Many producers and consumers under one short lock; whole lists move in constant time,
+ * so the lock is paid once per batch.
+ */
+import { u32 } from './memory.ts';
+import { lock, unlock } from './lock.ts';
+import { struct } from './struct.ts';
+import type { ViewOf } from './struct.ts';
+
+export const queueStruct = struct('queue', {
+  lock: 'i32',
+  head: 'ptr',
+  tail: 'ptr',
+  len: 'u32',
+  /** Most records it takes; 0: no limit. */
+  max: 'u32',
+  drops: 'u32',
+});
+export type Queue = ViewOf<typeof queueStruct>;
+export const QUEUE_BYTES = queueStruct.size;
+
+/** The queue embedded at an address. */
+export function queueAt(ptr: number): Queue {
+  return queueStruct.at(ptr);
+}
+
+function setNext(record: number, next: number): void {
+  u32[(record >>> 2) + 1] = next;
+}
+
+/** The record queued behind this one, 0 at the end. */
+export function nextRecord(record: number): number {
+  return u32[(record >>> 2) + 1]!;
+}
+
+/** Appends one record; false (and a drop counted) if the queue is full: the caller still owns the record then. */
+export function enqueue(q: Queue, record: number): boolean {
+  setNext(record, 0);
+  lock(q.ptr);
+  const len = q.len;
+  if (q.max !== 0 && len >= q.max) {
+    q.drops++;
+    unlock(q.ptr);
+    return false;
+  }
+  if (len === 0) q.head = record;
+  else setNext(q.tail, record);
+  q.tail = record;
+  q.len = len + 1;
+  unlock(q.ptr);
+  return true;
+}
+
+/**
+ * Appends a list of `count` records as far as there is room.
+ * Returns the first record that did not fit (the caller owns it and all behind it), or 0.
+ */
+export function enqueueList(q: Queue, first: number, last: number, count: number): number {
+  lock(q.ptr);
+  const len = q.len;
+  const room = q.max === 0 ? count : q.max - len;
+  let rest = 0;
+  if (count > room) {
+    q.drops += count - Math.max(room, 0);
+    if (room <= 0) {
+      unlock(q.ptr);
+      return first;
+    }
+    last = first;
+    for (let i = 1; i < room; i++) last = nextRecord(last);
+    rest = nextRecord(last);
+    count = room;
+  }
+  setNext(last, 0);
+  if (len === 0) q.head = first;
+  else setNext(q.tail, first);
+  q.tail = last;
+  q.len = len + count;
+  unlock(q.ptr);
+  return rest;
+}
+
+/** Takes the first record, 0 if there is none. */
+export function dequeue(q: Queue): number {
+  if (q.len === 0) return 0;
+  lock(q.ptr);
+  const record = q.head;
+  if (record !== 0) {
+    q.head = nextRecord(record);
+    q.len--;
+    setNext(record, 0);
+  }
+  unlock(q.ptr);
+  return record;
+}
+
+/** Takes the whole list (linked by nextRecord), 0 if it is empty. */
+export function dequeueAll(q: Queue): number {
+  if (q.len === 0) return 0;
+  lock(q.ptr);
+  const first = q.head;
+  q.head = 0;
+  q.tail = 0;
+  q.len = 0;
+  unlock(q.ptr);
+  return first;
+}

@@ -1,0 +1,158 @@
+/**
+ * Slabs: fixed arrays of records of one struct in the one memory, with a free list.
+ * A full slab is an ordinary answer (address 0) that its caller turns into ENOBUFS; it is counted and shown by `netstat -m`.
+ */
+import { debugPool, i32, region, u32, u8 } from './memory.ts';
+import { lock, unlock } from './lock.ts';
+import { struct } from './struct.ts';
+import type { Fields, Struct, View } from './struct.ts';
+
+const slabHeader = struct('slabHeader', {
+  lock: 'i32',
+  /** First free record that has been used before, linked through its first word. */
+  free: 'ptr',
+  /** Records from here on have never been used: their pages are untouched. */
+  fresh: 'u32',
+  inUse: 'u32',
+  highWater: 'u32',
+  failures: 'u32',
+  allocations: 'f64',
+});
+
+/** The limits a test may lower, and the figures `netstat -m` shows. */
+export interface SlabReport {
+  readonly name: string;
+  readonly recordBytes: number;
+  readonly capacity: number;
+  readonly inUse: number;
+  readonly highWater: number;
+  readonly failures: number;
+}
+
+export interface Slab<F extends Fields> {
+  readonly name: string;
+  readonly capacity: number;
+  readonly base: number;
+  readonly struct: Struct<F>;
+  /** A zeroed record, or 0 when the slab is exhausted. */
+  alloc(): number;
+  /** Gives a record back. Throws on an address that is not in use: that is a fault of the stack itself. */
+  free(ptr: number): void;
+  /** The view of a record; one per record and thread, made on first use. */
+  get(ptr: number): View<F>;
+  /** Position of a record in the slab, 0-based. */
+  indexOf(ptr: number): number;
+  /** Calls back for each record in use. */
+  each(visit: (record: View<F>) => void): void;
+  report(): SlabReport;
+}
+
+const known: (() => SlabReport)[] = [];
+const ceilings = new Map<string, number>();
+
+/** Reports of all slabs this thread has opened, in the order in which they were declared. */
+export function slabReports(): SlabReport[] {
+  return known.map((report) => report());
+}
+
+/** Lowers how many records a slab hands out, to show what exhaustion does; undefined restores it. Holds for this thread. */
+export function limitSlab(name: string, records: number | undefined): void {
+  if (records === undefined) ceilings.delete(name);
+  else ceilings.set(name, records);
+}
+
+const POISON = 0xdb;
+
+/** Opens the slab `s.name` with room for `capacity` records. All threads must give the same capacity. */
+export function slab<F extends Fields>(s: Struct<F>, capacity: number): Slab<F> {
+  // The byte map says which records are in use: 1 in use, 0 free.
+  const place = region(`slab:${s.name}`, slabHeader.size + capacity + 64 + s.size * capacity);
+  const header = slabHeader.at(place);
+  const used = place + slabHeader.size;
+  const base = (used + capacity + 63) & ~63;
+  const size = s.size;
+  const views: View<F>[] = [];
+  const lockAt = header.ptr;
+  const name = s.name;
+
+  function indexOf(ptr: number): number {
+    return ((ptr - base) / size) | 0;
+  }
+
+  function take(): number {
+    if (header.inUse >= (ceilings.get(name) ?? capacity)) return 0;
+    const recycled = header.free;
+    if (recycled !== 0) {
+      header.free = u32[recycled >>> 2]!;
+      return recycled;
+    }
+    if (header.fresh === capacity) return 0;
+    return base + size * header.fresh++;
+  }
+
+  function alloc(): number {
+    lock(lockAt);
+    const ptr = take();
+    if (ptr === 0) {
+      header.failures++;
+      unlock(lockAt);
+      return 0;
+    }
+    u8[used + indexOf(ptr)] = 1;
+    header.allocations++;
+    if (++header.inUse > header.highWater) header.highWater = header.inUse;
+    unlock(lockAt);
+    u8.fill(0, ptr, ptr + size);
+    return ptr;
+  }
+
+  function free(ptr: number): void {
+    const index = indexOf(ptr);
+    if (base + index * size !== ptr || index < 0 || index >= capacity || u8[used + index] !== 1) {
+      throw new Error(`${name}: record ${ptr} is freed but not in use`);
+    }
+    if (debugPool) u8.fill(POISON, ptr, ptr + size);
+    lock(lockAt);
+    u8[used + index] = 0;
+    u32[ptr >>> 2] = header.free;
+    header.free = ptr;
+    header.inUse--;
+    unlock(lockAt);
+  }
+
+  function get(ptr: number): View<F> {
+    const index = ((ptr - base) / size) | 0;
+    const view = views[index];
+    if (view !== undefined) return view;
+    const made = s.at(ptr);
+    // Filled upwards without holes, so that the array stays of the packed kind.
+    for (let i = views.length; i < index; i++) views.push(s.at(base + i * size));
+    views[index] = made;
+    return made;
+  }
+
+  const report = (): SlabReport => ({
+    name,
+    recordBytes: size,
+    capacity,
+    inUse: header.inUse,
+    highWater: header.highWater,
+    failures: header.failures,
+  });
+  known.push(report);
+  return {
+    name,
+    capacity,
+    base,
+    struct: s,
+    alloc,
+    free,
+    get,
+    indexOf,
+    each(visit) {
+      const end = i32[(lockAt + slabHeader.offsets.fresh) >>> 2]!;
+      for (let i = 0; i < end; i++) if (u8[used + i] === 1) visit(get(base + i * size));
+    },
+    report,
+  };
+}
