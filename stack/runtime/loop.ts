@@ -1,0 +1,97 @@
+/**
+ * What a thread of the pool does: take the most urgent source, service it, raise the sources whose timers are due; steal when its own queue is empty;
+ * spin a little, then sleep until it is woken or a timer is due. With a virtual clock one thread does all this and time jumps when nothing is left.
+ */
+import { selfThread } from '../memory/memory.ts';
+import { isVirtual, jumpTo, now, refreshNow } from './clock.ts';
+import {
+  nextDeadline,
+  nothingQueued,
+  popOwn,
+  runQueue,
+  sleepUnless,
+  steal,
+  takeDueSource,
+} from './run-queue.ts';
+import { KIND, raise, service, sources } from './source.ts';
+import { TRACE, trace, tracing } from './trace.ts';
+
+const SPINS = 400;
+const LONGEST_NAP_MS = 1000;
+const mine = runQueue(selfThread);
+
+function run(source: number): void {
+  const kind = sources.get(source).kind;
+  mine.current = source;
+  service(source);
+  mine.current = 0;
+  if (kind === KIND.hardware) mine.hardware++;
+  else if (kind === KIND.stack) mine.stack++;
+  else mine.other++;
+}
+
+/** Raises the sources of this thread whose timers are due. */
+function raiseDue(): void {
+  if (mine.deadline > refreshNow()) return;
+  const time = now();
+  for (let due = takeDueSource(selfThread, time); due !== 0; due = takeDueSource(selfThread, time)) raise(due);
+}
+
+/** One unit of work: a due timer, a source of ours, or one of another thread. Says whether there was any. */
+export function turn(): boolean {
+  raiseDue();
+  const own = popOwn(selfThread);
+  if (own !== 0) {
+    run(own);
+    return true;
+  }
+  const stolen = steal(selfThread);
+  if (stolen === 0) return false;
+  mine.stolen++;
+  if (tracing()) trace(TRACE.steal, stolen, 0, 0);
+  run(stolen);
+  return true;
+}
+
+/** Works until nothing is queued (timers that are due included), for at most `turns` units. Says whether anything is left. */
+export function runQueued(turns: number): boolean {
+  for (let i = 0; i < turns; i++) if (!turn()) return false;
+  return true;
+}
+
+/** With a virtual clock: jumps to the next deadline if it is at or before `limit` (ns) and says whether it did. */
+export function advanceVirtual(limit: number): boolean {
+  const next = nextDeadline();
+  if (!isVirtual() || next > limit) return false;
+  jumpTo(next);
+  refreshNow();
+  return true;
+}
+
+let plannedDeadline = Infinity;
+
+/** Asked between announcing that we sleep and sleeping: a source or an earlier timer may have come in since. */
+function stillIdle(): boolean {
+  return nothingQueued() && mine.deadline >= plannedDeadline;
+}
+
+function nap(): void {
+  plannedDeadline = mine.deadline;
+  const untilTimer = (plannedDeadline - refreshNow()) / 1e6;
+  if (untilTimer <= 0) return;
+  if (tracing()) trace(TRACE.sleep, 0, 0, 0);
+  sleepUnless(selfThread, stillIdle, Math.min(untilTimer, LONGEST_NAP_MS));
+  if (tracing()) trace(TRACE.wake, 0, 0, 0);
+}
+
+/** The life of a worker: until `stopped` says so. */
+export function serve(stopped: () => boolean): void {
+  let idle = 0;
+  while (!stopped()) {
+    if (turn()) idle = 0;
+    else if (++idle > SPINS) {
+      nap();
+      idle = 0;
+    }
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Control calls to io-pkt: what BSD does with ioctl(2), the routing socket and sysctl(3), as typed records that travel as JSON in a message.
+ * Addresses are dotted quads, MAC addresses colon-separated hexadecimal. A call that fails answers with an errno and a text.
+ */
+
+/** Interface flags (if.h). */
+export const IFF = {
+  UP: 0x1,
+  BROADCAST: 0x2,
+  DEBUG: 0x4,
+  LOOPBACK: 0x8,
+  POINTOPOINT: 0x10,
+  RUNNING: 0x40,
+  NOARP: 0x80,
+  PROMISC: 0x100,
+  ALLMULTI: 0x200,
+  OACTIVE: 0x400,
+  SIMPLEX: 0x800,
+  LINK0: 0x1000,
+  LINK1: 0x2000,
+  LINK2: 0x4000,
+  MULTICAST: 0x8000,
+} as const;
+
+export interface InterfaceAddress {
+  readonly address: string;
+  readonly netmask: string;
+  readonly broadcast?: string;
+}
+
+export interface InterfaceInfo {
+  readonly name: string;
+  readonly index: number;
+  readonly flags: number;
+  readonly mtu: number;
+  readonly metric: number;
+  readonly mac?: string;
+  /** 'Ethernet autoselect (1000baseT full-duplex)'; absent on interfaces without media. */
+  readonly media?: string;
+  readonly carrier?: boolean;
+  /** Checksum offload: able to, and switched on. */
+  readonly capabilities: readonly string[];
+  readonly enabled: readonly string[];
+  readonly addresses: readonly InterfaceAddress[];
+  readonly counters: InterfaceCounters;
+}
+
+export interface InterfaceCounters {
+  readonly ipackets: number;
+  readonly ierrors: number;
+  readonly ibytes: number;
+  readonly imcasts: number;
+  readonly iqdrops: number;
+  readonly opackets: number;
+  readonly oerrors: number;
+  readonly obytes: number;
+  readonly omcasts: number;
+  readonly odrops: number;
+  readonly collisions: number;
+}
+
+export interface RouteInfo {
+  readonly destination: string;
+  readonly netmask: string;
+  readonly gateway?: string;
+  readonly interface: string;
+  /** Letters as netstat -r prints them: U up, G gateway, H host, S static, C cloning, L link-level, R reject, B blackhole. */
+  readonly flags: string;
+  readonly refs: number;
+  readonly use: number;
+  readonly mtu: number;
+}
+
+export interface ArpInfo {
+  readonly address: string;
+  readonly mac?: string;
+  readonly interface: string;
+  readonly state: 'incomplete' | 'reachable' | 'permanent' | 'published';
+  /** Seconds until it expires; absent when it does not. */
+  readonly expires?: number;
+}
+
+export interface SocketInfo {
+  readonly protocol: 'tcp' | 'udp' | 'icmp' | 'raw';
+  readonly local: string;
+  readonly localPort: number;
+  readonly foreign: string;
+  readonly foreignPort: number;
+  readonly receiveQueue: number;
+  readonly sendQueue: number;
+  readonly state?: string;
+}
+
+export interface SysctlInfo {
+  readonly name: string;
+  readonly value: number | string;
+  readonly description: string;
+  readonly writable: boolean;
+}
+
+export interface PoolInfo {
+  readonly name: string;
+  readonly recordBytes: number;
+  readonly capacity: number;
+  readonly inUse: number;
+  readonly highWater: number;
+  readonly failures: number;
+}
+
+export interface ControlMap {
+  /** All interfaces, or one (ENXIO if there is none of that name). */
+  SIOCGIFCONF: { in: { name?: string }; out: InterfaceInfo[] };
+  /** Changes what is given. `flags` are set and cleared one by one: { UP: true }. `capabilities`: { ip4csum: false }. */
+  SIOCSIFFLAGS: {
+    in: {
+      name: string;
+      set?: Partial<Record<keyof typeof IFF, boolean>>;
+      mtu?: number;
+      metric?: number;
+      mac?: string;
+      capabilities?: Record<string, boolean>;
+    };
+    out: Record<string, never>;
+  };
+  /** Adds an address (`alias`: beside the others; otherwise it replaces the first). Also brings the interface up, as BSD does. */
+  SIOCAIFADDR: {
+    in: { name: string; address: string; netmask?: string; broadcast?: string; alias: boolean };
+    out: Record<string, never>;
+  };
+  /** Removes an address; without `address` the first one. */
+  SIOCDIFADDR: { in: { name: string; address?: string }; out: Record<string, never> };
+  /** Creates a pseudo-interface: lo1 ... */
+  SIOCIFCREATE: { in: { name: string }; out: Record<string, never> };
+  SIOCIFDESTROY: { in: { name: string }; out: Record<string, never> };
+  /** nicinfo: configuration and counters as the driver keeps them. */
+  SIOCGDRVCOM: {
+    in: { name: string; reset?: boolean };
+    out: { driver: string; description: string; config: Record<string, string | number>; stats: Record<string, number> };
+  };
+  RTM_ADD: {
+    in: { destination: string; netmask: string; gateway?: string; interface?: string; reject?: boolean; blackhole?: boolean };
+    out: Record<string, never>;
+  };
+  RTM_DELETE: { in: { destination: string; netmask: string }; out: Record<string, never> };
+  RTM_GET: { in: { destination: string }; out: RouteInfo };
+  RTM_LIST: { in: Record<string, never>; out: RouteInfo[] };
+  RTM_FLUSH: { in: Record<string, never>; out: { removed: number } };
+  ARP_LIST: { in: Record<string, never>; out: ArpInfo[] };
+  ARP_SET: { in: { address: string; mac: string; permanent: boolean; publish: boolean }; out: Record<string, never> };
+  ARP_DELETE: { in: { address?: string }; out: { removed: number } };
+  SYSCTL_LIST: { in: Record<string, never>; out: SysctlInfo[] };
+  SYSCTL_GET: { in: { name: string }; out: SysctlInfo };
+  SYSCTL_SET: { in: { name: string; value: string }; out: { old: number | string; value: number | string } };
+  /** Counters of ip, icmp, udp, tcp, arp: { ip: { 'total packets received': 3 } }. */
+  STATISTICS: { in: { protocol?: string }; out: Record<string, Record<string, number>> };
+  POOLS: { in: Record<string, never>; out: PoolInfo[] };
+  SOCKETS: { in: { all: boolean }; out: SocketInfo[] };
+  /** mount -T io-pkt: loads a driver on the running stack: { module: 'devnp-vnic.so', options: 'name=en,unit=1' }. */
+  MOUNT: { in: { module: string; options: string }; out: { interfaces: string[] } };
+  /** Threads and the stack context of this stack. */
+  THREADS: {
+    in: Record<string, never>;
+    out: { thread: number; events: Record<string, number>; holdsContext: boolean }[];
+  };
+}
+export type ControlName = keyof ControlMap;
+export type ControlIn<N extends ControlName> = ControlMap[N]['in'];
+export type ControlOut<N extends ControlName> = ControlMap[N]['out'];
