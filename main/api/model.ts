@@ -14,7 +14,10 @@ const nanoseconds = v.pipe(v.string(), v.regex(/^-?\d{1,30}$/, 'expected nanosec
 const base64 = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]*={0,2}$/, 'expected base64 text'));
 
 /** Where an object is drawn; map units, about one per CSS pixel at 100 %. */
-export const positionSchema = v.object({ x: v.pipe(v.number(), v.finite()), y: v.pipe(v.number(), v.finite()) });
+export const positionSchema = v.object({
+  x: v.pipe(v.number(), v.finite()),
+  y: v.pipe(v.number(), v.finite()),
+});
 export type Position = v.InferOutput<typeof positionSchema>;
 
 /** A mistake in a lab text or a fault while running it. `line` and `column` count from 1. */

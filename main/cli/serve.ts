@@ -1,0 +1,52 @@
+/** `stackscope serve`: the lab in a browser. Runs until Ctrl-C (SIGINT) or SIGTERM, which stop it cleanly. */
+import { Command, InvalidArgumentError } from 'commander';
+import type { LabHostFactory } from '../api/lab-host.ts';
+import { openBrowser } from '../web/open-browser.ts';
+import { startWebHost } from '../web/web-host.ts';
+
+interface ServeOptions {
+  readonly port?: number;
+  readonly open: boolean;
+}
+
+/** @param createHost makes the engine for the lab named on the command line. */
+export function serveCommand(createHost: LabHostFactory): Command {
+  return new Command('serve')
+    .description(
+      'serve a lab to a browser on this machine: 127.0.0.1 only, with a random token in the address',
+    )
+    .argument('[lab]', 'lab file to open and start (without it, the window offers the examples)')
+    .option('-p, --port <number>', 'TCP port to listen on (default: any free one)', parsePort)
+    .option('--open', 'open the address in the default browser', false)
+    .action((lab: string | undefined, options: ServeOptions) => serve(createHost, lab, options));
+}
+
+async function serve(
+  createHost: LabHostFactory,
+  lab: string | undefined,
+  options: ServeOptions,
+): Promise<void> {
+  const host = await createHost(lab);
+  try {
+    const web = await startWebHost({ host, port: options.port });
+    process.stdout.write(`Stackscope is at ${web.url}\n`);
+    if (options.open) await openBrowser(web.url);
+    await interrupted();
+    await web.close();
+  } finally {
+    await host.shutdown();
+  }
+}
+
+function interrupted(): Promise<void> {
+  return new Promise((resolve) => {
+    process.once('SIGINT', () => resolve());
+    process.once('SIGTERM', () => resolve());
+  });
+}
+
+function parsePort(text: string): number {
+  const port = Number(text);
+  if (/^\d{1,5}$/.test(text) && port <= 65_535) return port;
+  throw new InvalidArgumentError('Expected a port number from 0 to 65535.');
+}
