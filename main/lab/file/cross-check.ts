@@ -1,0 +1,124 @@
+/**
+ * Checks between the values of a lab file: names that must exist, be unique or be used once.
+ */
+import type { Draft } from './draft.ts';
+import { parseCapturePoint } from './endpoint.ts';
+import { checkLinks } from './link-check.ts';
+import { parseHostAddress } from './ipv4.ts';
+import type { ShapeProblem } from './shape.ts';
+import { didYouMean } from './suggest.ts';
+
+/** Every problem between the values of a lab. */
+export function crossCheck(draft: Draft): ShapeProblem[] {
+  return [
+    ...checkNames(draft),
+    ...checkInterfaces(draft),
+    ...checkPorts(draft),
+    ...checkLinks(draft),
+    ...checkCaptures(draft),
+  ];
+}
+
+function checkNames(draft: Draft): ShapeProblem[] {
+  const problems: ShapeProblem[] = [];
+  const taken = new Map<string, string>();
+  const sections = [
+    ['nodes', draft.nodes.keys()],
+    ['ports', draft.ports.keys()],
+    ['switches', draft.switches.keys()],
+  ] as const;
+  for (const [section, names] of sections) {
+    for (const name of names) {
+      const other = taken.get(name);
+      const path = [section, name];
+      if (other !== undefined)
+        problems.push({ path, at: 'key', text: `is already the name of one of the ${other}; use another` });
+      else taken.set(name, section);
+      if (name === 'link' || name === 'all') {
+        problems.push({
+          path,
+          at: 'key',
+          text: `cannot be a name: captures use "${name}" for something else`,
+        });
+      }
+    }
+  }
+  return problems;
+}
+
+function checkInterfaces(draft: Draft): ShapeProblem[] {
+  const problems: ShapeProblem[] = [];
+  for (const [node, interfaces] of draft.nodes) {
+    (interfaces ?? []).forEach((name, index, all) => {
+      const path = ['nodes', node, 'interfaces', index];
+      if (all.indexOf(name) !== index) problems.push({ path, at: 'value', text: `${name} is listed twice` });
+      if (/^lo\d+$/.test(name))
+        problems.push({
+          path,
+          at: 'value',
+          text: `${name} is a loopback interface, which every stack makes itself`,
+        });
+    });
+  }
+  for (const [name, ports] of draft.switches) {
+    (ports ?? []).forEach((port, index, all) => {
+      const path = ['switches', name, 'ports', index];
+      if (all.indexOf(port) !== index) problems.push({ path, at: 'value', text: `${port} is listed twice` });
+    });
+  }
+  return problems;
+}
+
+function checkPorts(draft: Draft): ShapeProblem[] {
+  const problems: ShapeProblem[] = [];
+  const taps = new Map<string, string>();
+  for (const [name, { tap, address }] of draft.ports) {
+    const other = tap === undefined ? undefined : taps.get(tap);
+    if (other !== undefined) {
+      problems.push({
+        path: ['ports', name, 'tap'],
+        at: 'value',
+        text: `${String(tap)} is already opened by port ${other}`,
+      });
+    } else if (tap !== undefined) {
+      taps.set(tap, name);
+    }
+    if (address === undefined || !/^[\d.]+\/\d+$/.test(address)) continue;
+    const read = parseHostAddress(address);
+    if (!read.ok)
+      problems.push({ path: ['ports', name, 'address'], at: 'value', text: `${address} ${read.reason}` });
+  }
+  return problems;
+}
+
+function checkCaptures(draft: Draft): ShapeProblem[] {
+  const problems: ShapeProblem[] = [];
+  const files = new Map<string, string>();
+  for (const [name, { at, file }] of draft.captures) {
+    const text = at === undefined ? undefined : capturePointText(at, draft);
+    if (text !== undefined) problems.push({ path: ['captures', name, 'at'], at: 'value', text });
+    if (file === undefined) continue;
+    const other = files.get(file);
+    if (other !== undefined)
+      problems.push({
+        path: ['captures', name, 'file'],
+        at: 'value',
+        text: `${file} is already written by ${other}`,
+      });
+    else files.set(file, name);
+  }
+  return problems;
+}
+
+function capturePointText(at: string, draft: Draft): string | undefined {
+  const point = parseCapturePoint(at);
+  if (point?.kind === 'link' && !draft.links.has(point.link)) {
+    return `there is no link ${point.link}${didYouMean(point.link, draft.links.keys())}`;
+  }
+  if (point?.kind !== 'interface' || !draft.namesKnown) return undefined;
+  if (!draft.nodes.has(point.node))
+    return `there is no node ${point.node}${didYouMean(point.node, draft.nodes.keys())}`;
+  const interfaces = draft.nodes.get(point.node);
+  if (interfaces === undefined || interfaces.includes(point.interface)) return undefined;
+  return `node ${point.node} has no interface ${point.interface}; it has ${interfaces.join(', ') || 'none'}`;
+}
