@@ -52,8 +52,14 @@ function compile(source: string, options: ts.CompilerOptions): void {
   const built = join(repository, builtPath(source));
   mkdirSync(dirname(built), { recursive: true });
   const { outputText } = ts.transpileModule(readFileSync(join(repository, source), 'utf8'), {
-    // With a source map beside the file, a concurrent run could pair one run's map with another's code.
-    compilerOptions: { ...options, sourceMap: false, inlineSourceMap: true },
+    compilerOptions: {
+      ...options,
+      // A lone file cannot tell its format from package.json, as NodeNext does: the package is ESM but for `.cts`.
+      module: source.endsWith('.cts') ? ts.ModuleKind.CommonJS : ts.ModuleKind.ESNext,
+      // With a source map beside the file, a concurrent run could pair one run's map with another's code.
+      sourceMap: false,
+      inlineSourceMap: true,
+    },
     fileName: join(repository, source),
   });
   const unfinished = `${built}.${process.pid}`;
