@@ -42,7 +42,7 @@ export interface Kernels {
 
 const vectorBytes = 16;
 const blockBytes = 64;
-/** A lane takes at most 0xffff per vector, so this many bytes cannot carry out of 32 bits with room to spare. */
+/** Half-words of at most 0xffff, one per lane and vector: their sum over this many bytes stays far below 2^32. */
 const bytesBeforeFold = 512 * 1024;
 
 /** What both summing kernels use beside their parameters. */
@@ -169,6 +169,11 @@ function foldTo16(l: SumLocals): [Statement, Statement, I32] {
   ];
 }
 
+/** Sums, and copies on the way if there is a `to`. */
+function sumBody(l: SumLocals): readonly [...Statement[], I32] {
+  return [sumBlocks(l), ...sumRest(l), ...foldTo16(l)];
+}
+
 function assembleKernels(): Uint8Array<ArrayBuffer> {
   const assembler = new WasmAssembler('env', 'memory');
   assembler.addFunction({
@@ -176,14 +181,14 @@ function assembleKernels(): Uint8Array<ArrayBuffer> {
     params: { from: 'i32', length: 'i32' },
     variables: sumVariables,
     result: 'i32',
-    body: (l) => [sumBlocks(l), ...sumRest(l), ...foldTo16(l)],
+    body: sumBody,
   });
   assembler.addFunction({
     exportName: 'copyChecksum',
     params: { to: 'i32', from: 'i32', length: 'i32' },
     variables: sumVariables,
     result: 'i32',
-    body: (l) => [sumBlocks(l), ...sumRest(l), ...foldTo16(l)],
+    body: sumBody,
   });
   assembler.addFunction({
     exportName: 'copy',
