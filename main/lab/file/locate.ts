@@ -3,6 +3,7 @@
  * keys that JavaScript objects treat specially.
  */
 import { isAlias, isMap, isScalar, isSeq, parseDocument, type Document, type Node, type Pair } from 'yaml';
+import { syntaxFindings } from './yaml-errors.ts';
 
 export type Path = readonly (string | number)[];
 
@@ -24,6 +25,8 @@ export interface Located {
   offsetOf(path: Path): number;
   /** Offset of the key of a value, where it has one. */
   keyOffsetOf(path: Path): number;
+  /** Offset behind a value; infinite where nothing was written. */
+  endOf(path: Path): number;
 }
 
 /** Characters; a lab of 1,000 nodes and 2,000 links has about 300,000. */
@@ -36,6 +39,7 @@ const RESERVED_KEYS: ReadonlySet<string> = new Set(['__proto__', 'prototype', 'c
 interface Offsets {
   readonly key: number;
   readonly value: number;
+  readonly end: number;
 }
 
 interface Walk {
@@ -64,11 +68,7 @@ export function locate(text: string): Located {
   }
   const document = composeGuarded(text);
   if (document === undefined) return nothing([tooDeep(0, [])]);
-  const syntax = document.errors.map((error) => ({
-    offset: error.pos[0],
-    path: [],
-    text: syntaxText(error.message),
-  }));
+  const syntax = syntaxFindings(document);
   const warnings = document.warnings.map((warning) => ({
     offset: warning.pos[0],
     path: [],
@@ -96,7 +96,6 @@ function composeGuarded(text: string): Document | undefined {
       version: '1.2',
       prettyErrors: false,
       uniqueKeys: false,
-      logLevel: 'silent',
     });
   } catch (error) {
     if (error instanceof RangeError) return undefined;
@@ -116,7 +115,9 @@ function readNode(node: Node, path: Path, keyOffset: number, walk: Walk): unknow
   }
   if (path.length > MAX_DEPTH) throw new TooMuch(tooDeep(offset, path));
   const known = walk.offsets.get(pathKey(path));
-  if (known === undefined) walk.offsets.set(pathKey(path), { key: keyOffset, value: offset });
+  if (known === undefined) {
+    walk.offsets.set(pathKey(path), { key: keyOffset, value: offset, end: endOfNode(node, offset) });
+  }
   if (isAlias(node)) return readAlias(node.source, path, offset, walk);
   if (node.anchor !== undefined) walk.anchors.set(node.anchor, node);
   if (isScalar(node)) return node.value;
@@ -161,7 +162,13 @@ function readMapping(
       });
     } else {
       const value = pair.value as Node | null;
-      if (value === null) walk.offsets.set(pathKey(keyPath), { key: keyOffset, value: keyOffset });
+      if (value === null) {
+        walk.offsets.set(pathKey(keyPath), {
+          key: keyOffset,
+          value: keyOffset,
+          end: Number.POSITIVE_INFINITY,
+        });
+      }
       mapping[key] = value === null ? null : readNode(value, keyPath, keyOffset, walk);
     }
   }
@@ -177,8 +184,7 @@ function located(
   const nearestOffsets = (path: Path): Offsets | undefined => {
     for (let length = path.length; length >= 0; length--) {
       const offsets = walk.offsets.get(pathKey(path.slice(0, length)));
-      if (offsets !== undefined)
-        return length === path.length ? offsets : { key: offsets.key, value: offsets.key };
+      if (offsets !== undefined) return length === path.length ? offsets : { ...offsets, value: offsets.key };
     }
     return undefined;
   };
@@ -189,6 +195,7 @@ function located(
     warnings,
     offsetOf: (path) => nearestOffsets(path)?.value ?? 0,
     keyOffsetOf: (path) => nearestOffsets(path)?.key ?? 0,
+    endOf: (path) => nearestOffsets(path)?.end ?? Number.POSITIVE_INFINITY,
   };
 }
 
@@ -200,7 +207,14 @@ function nothing(findings: readonly Finding[]): Located {
     warnings: [],
     offsetOf: () => 0,
     keyOffsetOf: () => 0,
+    endOf: () => 0,
   };
+}
+
+/** An empty value ends where the next thing begins, which may be what breaks the YAML. */
+function endOfNode(node: Node, offset: number): number {
+  const end = node.range?.[1] ?? offset;
+  return end > offset ? end : Number.POSITIVE_INFINITY;
 }
 
 function tooDeep(offset: number, path: Path): Finding {
@@ -209,12 +223,6 @@ function tooDeep(offset: number, path: Path): Finding {
     path: path.slice(0, 4),
     text: `the file is nested deeper than ${String(MAX_DEPTH)} levels`,
   };
-}
-
-/** The library's messages without their line endings and positions, which a problem carries itself. */
-function syntaxText(message: string): string {
-  const line = message.split('\n')[0] ?? message;
-  return `not valid YAML: ${line.charAt(0).toLowerCase()}${line.slice(1)}`;
 }
 
 function pathKey(path: Path): string {

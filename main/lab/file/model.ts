@@ -4,10 +4,16 @@
  */
 import type { InferOutput } from 'valibot';
 import type { CapturePoint } from './endpoint.ts';
-import type { labSchema, STACK_VARIANTS } from './schema.ts';
+import type { cableSchema, impairmentsSchema, labSchema, STACK_VARIANTS } from './schema.ts';
 
 /** A lab as written in its file. */
-export type Lab = InferOutput<typeof labSchema>;
+export type Lab = Omit<InferOutput<typeof labSchema>, 'links'> & { links?: Record<string, LabLink> };
+
+/** A link as written: what counts for every sender, and what differs by direction. */
+export type LabLink = InferOutput<typeof cableSchema> & Record<`${string}->${string}`, LabImpairments>;
+
+/** Impairments as written, with their units. */
+export type LabImpairments = InferOutput<typeof impairmentsSchema>;
 
 export type StackVariant = (typeof STACK_VARIANTS)[number];
 

@@ -8,6 +8,8 @@ import { readDirection } from './link-check.ts';
 import type {
   Impairments,
   Lab,
+  LabImpairments,
+  LabLink,
   LinkEnd,
   NormalLab,
   NormalLink,
@@ -15,12 +17,8 @@ import type {
   NormalSwitch,
   StackVariant,
 } from './model.ts';
-import { DEFAULT_AGEING, DEFAULT_QUEUE, STACK_VARIANTS, type impairmentsSchema } from './schema.ts';
+import { DEFAULT_AGEING, DEFAULT_QUEUE, STACK_VARIANTS } from './schema.ts';
 import { parseDuration, parsePercent, parseRate, type Quantity } from './units.ts';
-import type { InferOutput } from 'valibot';
-
-type LabLink = NonNullable<Lab['links']>[string];
-type LabImpairments = InferOutput<typeof impairmentsSchema>;
 
 /**
  * Makes the normal form.

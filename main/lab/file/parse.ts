@@ -44,15 +44,13 @@ export function formatProblem(problem: Problem): string {
   return `${problem.file}:${String(problem.line)}:${String(problem.column)}: ${problem.message}`;
 }
 
-/** Where the YAML itself is broken, only what stands before that place can be judged, and nothing can be called missing. */
+/** Where the YAML itself is broken, only what ends before that place can be judged, and nothing can be called missing. */
 function reliable(problems: readonly ShapeProblem[], located: Located): Finding[] {
-  const findings = problems.map((problem) => ({ at: problem.at, finding: toFinding(problem, located) }));
   const end = located.syntaxOffset;
-  const kept =
-    end === undefined
-      ? findings
-      : findings.filter(({ at, finding }) => at !== 'missing' && finding.offset < end);
-  return kept.map(({ finding }) => finding);
+  const kept = problems.filter(
+    ({ at, path }) => end === undefined || (at !== 'missing' && located.endOf(path) < end),
+  );
+  return kept.map((problem) => toFinding(problem, located));
 }
 
 function toFinding(problem: ShapeProblem, located: Located): Finding {

@@ -17,12 +17,11 @@ export const DEFAULT_QUEUE = 64;
 export const DEFAULT_AGEING = '1200s';
 
 /** A value as an error message names it. */
-export function describeValue(value: unknown): string {
-  if (value === null || value === undefined) return 'nothing';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') return 'a mapping';
+function describeValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
-  return `the ${typeof value} ${String(value)}`;
+  if (typeof value === 'number' || typeof value === 'boolean') return `the ${typeof value} ${String(value)}`;
+  if (Array.isArray(value)) return 'a list';
+  return value === null || value === undefined ? 'nothing' : 'a mapping';
 }
 
 type Message = (issue: { readonly input: unknown }) => string;
@@ -227,28 +226,33 @@ const portSchema = v.strictObject(
 /** Marks the keys that the rest schema of an object is for; see json-schema.ts and shape.ts. */
 export const REST_KEY_PATTERN = '->';
 
+const linkEntries = {
+  between: describe(
+    v.pipe(
+      v.array(endpoint, must('a list of link ends such as [alpha:en0, beta:en0]')),
+      v.minLength(2, (issue) =>
+        issue.input.length === 0
+          ? 'must have at least two ends; this link has none'
+          : 'must have at least two ends; this link has one',
+      ),
+    ),
+    'The ends: NODE:INTERFACE, SWITCH, SWITCH:PORT or the name of a port. Two make a cable, more make a hub.',
+  ),
+  ...impairmentEntries,
+  mtu: v.exactOptional(
+    describe(
+      wholeNumber('a size in bytes', 68, 9000),
+      'Largest packet in bytes, without the Ethernet header, that the link carries. Without it only the cards limit.',
+    ),
+  ),
+};
+
+/** A link without its directions. */
+export const cableSchema = v.strictObject(linkEntries);
+
 const linkSchema = v.pipe(
   v.objectWithRest(
-    {
-      between: describe(
-        v.pipe(
-          v.array(endpoint, must('a list of link ends such as [alpha:en0, beta:en0]')),
-          v.minLength(2, (issue) =>
-            issue.input.length === 0
-              ? 'must have at least two ends; this link has none'
-              : 'must have at least two ends; this link has one',
-          ),
-        ),
-        'The ends: NODE:INTERFACE, SWITCH, SWITCH:PORT or the name of a port. Two make a cable, more make a hub.',
-      ),
-      ...impairmentEntries,
-      mtu: v.exactOptional(
-        describe(
-          wholeNumber('a size in bytes', 68, 9000),
-          'Largest packet in bytes, without the Ethernet header, that the link carries. Without it only the cards limit.',
-        ),
-      ),
-    },
+    linkEntries,
     impairmentsSchema,
     must('a mapping such as {between: [alpha:en0, beta:en0], delay: 1ms}'),
   ),
