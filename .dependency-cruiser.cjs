@@ -27,7 +27,7 @@ module.exports = {
     forbid(
       'renderer-runs-in-a-browser',
       'The renderer and the contract it imports have no Node built-ins.',
-      { path: '^(renderer|main/api)/', pathNot: '^renderer/vite[.]config[.]ts$' },
+      '^(renderer|main/api)/',
       { dependencyTypes: ['core'] },
     ),
     forbid(

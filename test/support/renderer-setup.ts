@@ -14,7 +14,7 @@ function newestBelow(folder: string): number {
 }
 
 export async function setup(): Promise<void> {
-  const configFile = join(repository, 'renderer/vite.config.ts');
+  const configFile = join(repository, 'vite.config.ts');
   const page = join(repository, 'dist/renderer/index.html');
   const newest = Math.max(newestBelow('renderer'), newestBelow('main/api'));
   if (existsSync(page) && statSync(page).mtimeMs >= newest) return;
