@@ -28,7 +28,6 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 20_000,
-    passWithNoTests: true,
     env: { STACKSCOPE_DEBUG_POOL: '1' },
     globalSetup: ['test/support/global-setup.ts'],
     // Several test files may miss the same tool: its line is shown once.
