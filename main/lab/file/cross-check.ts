@@ -6,16 +6,20 @@ import { parseCapturePoint } from './endpoint.ts';
 import { checkLinks } from './link-check.ts';
 import { parseHostAddress } from './ipv4.ts';
 import type { ShapeProblem } from './shape.ts';
-import { didYouMean } from './suggest.ts';
+import { suggestions, type Suggest } from './suggest.ts';
+
+/** Longer lists than this the schema refuses. */
+const MAX_LIST = 4096;
 
 /** Every problem between the values of a lab. */
 export function crossCheck(draft: Draft): ShapeProblem[] {
+  const suggest = suggestions();
   return [
     ...checkNames(draft),
-    ...checkInterfaces(draft),
+    ...checkLists(draft),
     ...checkPorts(draft),
-    ...checkLinks(draft),
-    ...checkCaptures(draft),
+    ...checkLinks(draft, suggest),
+    ...checkCaptures(draft, suggest),
   ];
 }
 
@@ -46,27 +50,29 @@ function checkNames(draft: Draft): ShapeProblem[] {
   return problems;
 }
 
-function checkInterfaces(draft: Draft): ShapeProblem[] {
+function checkLists(draft: Draft): ShapeProblem[] {
   const problems: ShapeProblem[] = [];
-  for (const [node, interfaces] of draft.nodes) {
-    (interfaces ?? []).forEach((name, index, all) => {
-      const path = ['nodes', node, 'interfaces', index];
-      if (all.indexOf(name) !== index) problems.push({ path, at: 'value', text: `${name} is listed twice` });
-      if (/^lo\d+$/.test(name))
-        problems.push({
-          path,
-          at: 'value',
-          text: `${name} is a loopback interface, which every stack makes itself`,
-        });
+  for (const [node, interfaces = []] of draft.nodes) {
+    const path = ['nodes', node, 'interfaces'];
+    problems.push(...checkRepeats(interfaces, path));
+    interfaces.forEach((name, index) => {
+      if (!/^lo\d+$/.test(name)) return;
+      const text = `${name} is a loopback interface, which every stack makes itself`;
+      problems.push({ path: [...path, index], at: 'value', text });
     });
   }
-  for (const [name, ports] of draft.switches) {
-    (ports ?? []).forEach((port, index, all) => {
-      const path = ['switches', name, 'ports', index];
-      if (all.indexOf(port) !== index) problems.push({ path, at: 'value', text: `${port} is listed twice` });
-    });
-  }
+  for (const [name, ports = []] of draft.switches)
+    problems.push(...checkRepeats(ports, ['switches', name, 'ports']));
   return problems;
+}
+
+function checkRepeats(names: readonly string[], path: ShapeProblem['path']): ShapeProblem[] {
+  const seen = new Set<string>();
+  return names.slice(0, MAX_LIST).flatMap((name, index): ShapeProblem[] => {
+    if (seen.has(name)) return [{ path: [...path, index], at: 'value', text: `${name} is listed twice` }];
+    seen.add(name);
+    return [];
+  });
 }
 
 function checkPorts(draft: Draft): ShapeProblem[] {
@@ -91,11 +97,11 @@ function checkPorts(draft: Draft): ShapeProblem[] {
   return problems;
 }
 
-function checkCaptures(draft: Draft): ShapeProblem[] {
+function checkCaptures(draft: Draft, suggest: Suggest): ShapeProblem[] {
   const problems: ShapeProblem[] = [];
   const files = new Map<string, string>();
   for (const [name, { at, file }] of draft.captures) {
-    const text = at === undefined ? undefined : capturePointText(at, draft);
+    const text = at === undefined ? undefined : capturePointText(at, draft, suggest);
     if (text !== undefined) problems.push({ path: ['captures', name, 'at'], at: 'value', text });
     if (file === undefined) continue;
     const other = files.get(file);
@@ -110,14 +116,14 @@ function checkCaptures(draft: Draft): ShapeProblem[] {
   return problems;
 }
 
-function capturePointText(at: string, draft: Draft): string | undefined {
+function capturePointText(at: string, draft: Draft, suggest: Suggest): string | undefined {
   const point = parseCapturePoint(at);
   if (point?.kind === 'link' && !draft.links.has(point.link)) {
-    return `there is no link ${point.link}${didYouMean(point.link, draft.links.keys())}`;
+    return `there is no link ${point.link}${suggest(point.link, draft.links.keys())}`;
   }
   if (point?.kind !== 'interface' || !draft.namesKnown) return undefined;
   if (!draft.nodes.has(point.node))
-    return `there is no node ${point.node}${didYouMean(point.node, draft.nodes.keys())}`;
+    return `there is no node ${point.node}${suggest(point.node, draft.nodes.keys())}`;
   const interfaces = draft.nodes.get(point.node);
   if (interfaces === undefined || interfaces.includes(point.interface)) return undefined;
   return `node ${point.node} has no interface ${point.interface}; it has ${interfaces.join(', ') || 'none'}`;

@@ -4,26 +4,28 @@
 import type { Draft, DraftLink } from './draft.ts';
 import { findEnd, isDirectionKey, parseDirection, type EndpointText } from './endpoint.ts';
 import type { ShapeProblem } from './shape.ts';
-import { didYouMean } from './suggest.ts';
+import { MAX_LINK_ENDS } from './schema.ts';
+import { suggestions, type Suggest } from './suggest.ts';
 
 /** Every problem of the ends and directions of links. */
-export function checkLinks(draft: Draft): ShapeProblem[] {
+export function checkLinks(draft: Draft, suggest: Suggest): ShapeProblem[] {
   const problems: ShapeProblem[] = [];
   const used = new Map<string, string>();
   const onSwitch = new Map<string, number>();
   for (const [name, link] of draft.links) {
     (link.ends ?? []).forEach((end, index) => {
       if (end === undefined || !draft.namesKnown) return;
-      const text = endText(end, draft) ?? usedText(end, draft, name, used) ?? fullText(end, draft, onSwitch);
+      const text =
+        endText(end, draft, suggest) ?? usedText(end, draft, name, used) ?? fullText(end, draft, onSwitch);
       if (text !== undefined) problems.push({ path: ['links', name, 'between', index], at: 'value', text });
     });
-    problems.push(...checkDirections(name, link));
+    for (const problem of checkDirections(name, link)) problems.push(problem);
   }
   return problems;
 }
 
 /** Why an end does not exist. */
-function endText(end: EndpointText, draft: Draft): string | undefined {
+function endText(end: EndpointText, draft: Draft, suggest: Suggest): string | undefined {
   if (draft.nodes.has(end.name)) return nodeEndText(end, draft.nodes.get(end.name));
   if (draft.switches.has(end.name)) {
     const ports = draft.switches.get(end.name);
@@ -35,8 +37,13 @@ function endText(end: EndpointText, draft: Draft): string | undefined {
       ? undefined
       : `${end.name} is a port and has no interfaces; write just ${end.name}`;
   }
-  const names = [...draft.nodes.keys(), ...draft.switches.keys(), ...draft.ports.keys()];
-  return `there is no node, switch or port ${end.name}${didYouMean(end.name, names)}`;
+  return `there is no node, switch or port ${end.name}${suggest(end.name, allNames(draft))}`;
+}
+
+function* allNames(draft: Draft): Iterable<string> {
+  yield* draft.nodes.keys();
+  yield* draft.switches.keys();
+  yield* draft.ports.keys();
 }
 
 function nodeEndText(end: EndpointText, interfaces: readonly string[] | undefined): string | undefined {
@@ -71,7 +78,7 @@ function fullText(end: EndpointText, draft: Draft, onSwitch: Map<string, number>
 }
 
 function checkDirections(name: string, link: DraftLink): ShapeProblem[] {
-  if (link.ends === undefined || link.ends.length < 2) return [];
+  if (link.ends === undefined || link.ends.length < 2 || link.ends.length > MAX_LINK_ENDS) return [];
   const ends = link.ends.filter((end) => end !== undefined);
   if (ends.length < link.ends.length) return [];
   const problems: ShapeProblem[] = [];
@@ -111,10 +118,10 @@ export function readDirection(key: string, ends: readonly EndpointText[]): numbe
 function directionText(wanted: string, candidates: readonly number[], ends: readonly EndpointText[]): string {
   if (candidates.length > 0) {
     const full = candidates.map((index) => ends[index]?.text ?? '');
-    return `${wanted} is on this link more than once; write ${full.join(' or ')}`;
+    return `${wanted} is on this link more than once; write ${full.slice(0, 8).join(' or ')}`;
   }
   const names = ends.flatMap((end) => [end.name, end.text]);
-  return `${wanted} is not an end of this link; its ends are ${ends.map((end) => end.text).join(', ')}${didYouMean(wanted, names)}`;
+  return `${wanted} is not an end of this link; its ends are ${shortList(ends.map((end) => end.text))}${suggestions()(wanted, names)}`;
 }
 
 function shortList(names: readonly string[]): string {

@@ -3,7 +3,7 @@
  */
 import type { Lab, NormalLab } from './model.ts';
 import type { ShapeProblem } from './shape.ts';
-import { didYouMean } from './suggest.ts';
+import { suggestions } from './suggest.ts';
 
 /** Every warning about a lab without problems. */
 export function lintLab(source: Lab, lab: NormalLab): ShapeProblem[] {
@@ -64,6 +64,7 @@ function secondStacks(source: Lab): ShapeProblem[] {
 }
 
 function strayPositions(lab: NormalLab): ShapeProblem[] {
+  const suggest = suggestions();
   const names = new Set(
     [lab.nodes, lab.ports, lab.switches, lab.links].flatMap((list) => list.map((item) => item.name)),
   );
@@ -74,7 +75,7 @@ function strayPositions(lab: NormalLab): ShapeProblem[] {
           {
             path: ['view', 'positions', name],
             at: 'key',
-            text: `is the place of nothing in this lab${didYouMean(name, names)}`,
+            text: `is the place of nothing in this lab${suggest(name, names)}`,
           },
         ],
   );

@@ -68,25 +68,24 @@ export function locate(text: string): Located {
   }
   const document = composeGuarded(text);
   if (document === undefined) return nothing([tooDeep(0, [])]);
-  const syntax = syntaxFindings(document);
-  const warnings = document.warnings.map((warning) => ({
-    offset: warning.pos[0],
-    path: [],
-    text: warning.message,
-  }));
-  if (document.contents === null && syntax.length === 0) {
-    return nothing([{ offset: 0, path: [], text: 'the file is empty; a lab begins with name: and nodes:' }]);
-  }
-  const walk: Walk = { offsets: new Map(), anchors: new Map(), findings: [...syntax], values: 0 };
+  const walk: Walk = { offsets: new Map(), anchors: new Map(), findings: [], values: 0 };
   let value: unknown;
   try {
     value = document.contents === null ? undefined : readNode(document.contents, [], 0, walk);
   } catch (error) {
     if (!(error instanceof TooMuch)) throw error;
-    return nothing([...walk.findings, error.finding]);
+    return nothing([error.finding]);
   }
-  const syntaxOffset = syntax.length === 0 ? undefined : Math.min(...syntax.map((finding) => finding.offset));
-  return located(value, syntaxOffset, walk, warnings);
+  const syntax = syntaxFindings(document, text);
+  if (document.contents === null && syntax.length === 0) {
+    return nothing([{ offset: 0, path: [], text: 'the file is empty; a lab begins with name: and nodes:' }]);
+  }
+  const warnings = document.warnings.map((warning) => ({
+    offset: warning.pos[0],
+    path: [],
+    text: warning.message,
+  }));
+  return located(value, syntax, walk, warnings);
 }
 
 /** The composer recurses: text that is nested beyond its stack ends here, not in a crash. */
@@ -177,7 +176,7 @@ function readMapping(
 
 function located(
   value: unknown,
-  syntaxOffset: number | undefined,
+  syntax: readonly Finding[],
   walk: Walk,
   warnings: readonly Finding[],
 ): Located {
@@ -190,8 +189,11 @@ function located(
   };
   return {
     value,
-    syntaxOffset,
-    findings: walk.findings,
+    syntaxOffset:
+      syntax.length === 0
+        ? undefined
+        : syntax.reduce((least, { offset }) => Math.min(least, offset), Infinity),
+    findings: [...syntax, ...walk.findings],
     warnings,
     offsetOf: (path) => nearestOffsets(path)?.value ?? 0,
     keyOffsetOf: (path) => nearestOffsets(path)?.key ?? 0,

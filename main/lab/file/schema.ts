@@ -13,6 +13,9 @@ export const STACK_VARIANTS = ['io-pkt-v4', 'io-pkt-v4-hc', 'io-pkt-v6-hc'] as c
 /** Frames that may wait for a link with a rate, per sender, unless the lab says otherwise. */
 export const DEFAULT_QUEUE = 64;
 
+/** Ends that a link may have. */
+export const MAX_LINK_ENDS = 1024;
+
 /** Ageing of a learning switch's entries unless the lab says otherwise: the bridge's documented 1200 s. */
 export const DEFAULT_AGEING = '1200s';
 
@@ -235,6 +238,7 @@ const linkEntries = {
           ? 'must have at least two ends; this link has none'
           : 'must have at least two ends; this link has one',
       ),
+      v.maxLength(MAX_LINK_ENDS, `may have at most ${String(MAX_LINK_ENDS)} ends; use a switch`),
     ),
     'The ends: NODE:INTERFACE, SWITCH, SWITCH:PORT or the name of a port. Two make a cable, more make a hub.',
   ),
@@ -274,7 +278,7 @@ const switchSchema = v.strictObject(
     ports: v.exactOptional(
       describe(
         v.union(
-          [wholeNumber('a number of ports', 1, 4096), v.array(switchPortName)],
+          [wholeNumber('a number of ports', 1, 4096), v.pipe(v.array(switchPortName), v.maxLength(4096))],
           must('a number of ports from 1 to 4096, or a list of port names such as [p1, p2]'),
         ),
         'How many ports (named 1, 2, …) or their names. Without it there are as many as the links need.',

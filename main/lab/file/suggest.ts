@@ -2,12 +2,21 @@
  * "Did you mean": the nearest of a set of words by optimal string alignment distance (insert, delete, replace, swap of neighbours).
  */
 
-/**
- * Ends a message about an unknown word: ` (did you mean X?)` where one candidate is near, else nothing.
- */
-export function didYouMean(word: string, candidates: Iterable<string>): string {
-  const near = nearest(word, candidates);
-  return near === undefined ? '' : ` (did you mean ${near}?)`;
+/** Suggestions for one file: a file of nothing but unknown names must not cost names times names. */
+const MAX_SUGGESTIONS = 100;
+
+/** Ends a message about an unknown word: ` (did you mean X?)` where one candidate is near, else nothing. */
+export type Suggest = (word: string, candidates: Iterable<string>) => string;
+
+/** Makes a {@link Suggest} for the checks of one file. */
+export function suggestions(): Suggest {
+  let left = MAX_SUGGESTIONS;
+  return (word, candidates) => {
+    if (left === 0) return '';
+    left--;
+    const near = nearest(word, candidates);
+    return near === undefined ? '' : ` (did you mean ${near}?)`;
+  };
 }
 
 /** The candidate nearest to `word`, if it is near enough to be a slip of the fingers. */

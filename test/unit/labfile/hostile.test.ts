@@ -214,7 +214,7 @@ describe('every wrong value', () => {
 });
 
 describe('hostile files', () => {
-  it('an alias bomb is refused quickly', () => {
+  it('an alias bomb is refused without a hang', () => {
     const lines = ['a0: &a0 [x, x, x, x, x, x, x, x, x, x]'];
     for (let level = 1; level <= 20; level++) {
       lines.push(
@@ -223,11 +223,9 @@ describe('hostile files', () => {
           .join(', ')}]`,
       );
     }
-    const started = performance.now();
     expect(problemsOf(lines.join('\n')).some(({ message }) => /more than 200000 values/.test(message))).toBe(
       true,
     );
-    expect(performance.now() - started).toBeLessThan(5000);
   });
 
   it('an alias inside its own anchor is refused', () => {
@@ -248,11 +246,31 @@ describe('hostile files', () => {
     ]);
   });
 
-  it('60,000 wrong keys are all reported quickly', () => {
+  it('60,000 wrong keys are all reported without a hang', () => {
     const text = Array.from({ length: 60_000 }, (_, index) => `k${String(index)}: 1`).join('\n');
-    const started = performance.now();
     expect(problemsOf(text).filter(({ message }) => message.includes('unknown key'))).toHaveLength(60_000);
-    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+
+  it.each([
+    [
+      'ends that do not exist',
+      `name: x\nnodes: {}\nlinks: { l: { between: [${Array.from({ length: 60_000 }, (_, index) => `n${String(index)}:en0`).join(', ')}] } }`,
+    ],
+    [
+      'directions',
+      `name: x\nnodes: {}\nlinks:\n  l:\n    between: [a:en0, b:en0]\n${Array.from({ length: 60_000 }, (_, index) => `    a${String(index)}->b: {}`).join('\n')}`,
+    ],
+    [
+      'equal interfaces',
+      `name: x\nnodes: { a: { stack: io-pkt-v4, interfaces: [${Array(100_000).fill('en0').join(', ')}] } }`,
+    ],
+    ['open brackets', `name: x\nnodes:\n${'  a: {\n'.repeat(60_000)}`],
+    [
+      'names',
+      `name: x\nnodes:\n${Array.from({ length: 30_000 }, (_, index) => `  n${String(index)}: 1`).join('\n')}\nlinks: { l: { between: [${Array.from({ length: 30_000 }, (_, index) => `m${String(index)}:en0`).join(', ')}] } }`,
+    ],
+  ])('tens of thousands of %s are refused without a hang', (_, text) => {
+    expect(problemsOf(text)).not.toEqual([]);
   });
 
   it('a lab of 1,000 nodes and 1,000 links is read', () => {

@@ -76,6 +76,23 @@ describe('mistakes in the YAML', () => {
     expect(problemsOf(text)[0]).toMatch(new RegExp(`^x.lab.yaml:${String(line)}:\\d+: `));
   });
 
+  it.each([
+    [
+      'name: x\nnodes:\n  a: { stack: io-pkt-v4, interfaces: [en0]\nlinks:\n',
+      'x.lab.yaml:3:6: not valid YAML: this { is not closed',
+    ],
+    [
+      'name: x\nnodes:\n  a: { stack: io-pkt-v4, interfaces: [en0 }\n',
+      'x.lab.yaml:3:38: not valid YAML: this [ is not closed',
+    ],
+    [
+      'name: x\nnodes:\n  a: { stack: "io-pkt-v4 }\n',
+      'x.lab.yaml:3:15: not valid YAML: this " is not closed',
+    ],
+  ])('%j is reported where it opens', (text, expected) => {
+    expect(problemsOf(text).some((problem) => problem.startsWith(expected))).toBe(true);
+  });
+
   it('names a key that is given twice, at the second place', () => {
     expect(problemsOf('name: x\nnodes: {}\nname: y\n')).toEqual([
       'x.lab.yaml:3:1: name: "name" is given twice; keep one of them',
