@@ -5,7 +5,7 @@ import type { Draft, DraftLink } from './draft.ts';
 import { findEnd, isDirectionKey, parseDirection, type EndpointText } from './endpoint.ts';
 import type { ShapeProblem } from './shape.ts';
 import { MAX_LINK_ENDS } from './schema.ts';
-import { suggestions, type Suggest } from './suggest.ts';
+import type { Suggest } from './suggest.ts';
 
 /** Every problem of the ends and directions of links. */
 export function checkLinks(draft: Draft, suggest: Suggest): ShapeProblem[] {
@@ -19,7 +19,7 @@ export function checkLinks(draft: Draft, suggest: Suggest): ShapeProblem[] {
         endText(end, draft, suggest) ?? usedText(end, draft, name, used) ?? fullText(end, draft, onSwitch);
       if (text !== undefined) problems.push({ path: ['links', name, 'between', index], at: 'value', text });
     });
-    for (const problem of checkDirections(name, link)) problems.push(problem);
+    for (const problem of checkDirections(name, link, suggest)) problems.push(problem);
   }
   return problems;
 }
@@ -77,14 +77,14 @@ function fullText(end: EndpointText, draft: Draft, onSwitch: Map<string, number>
   return `switch ${end.name} has only ${String(ports.length)} ports, and this is link end number ${String(count)}`;
 }
 
-function checkDirections(name: string, link: DraftLink): ShapeProblem[] {
+function checkDirections(name: string, link: DraftLink, suggest: Suggest): ShapeProblem[] {
   if (link.ends === undefined || link.ends.length < 2 || link.ends.length > MAX_LINK_ENDS) return [];
   const ends = link.ends.filter((end) => end !== undefined);
   if (ends.length < link.ends.length) return [];
   const problems: ShapeProblem[] = [];
   const senders = new Map<number, string>();
   for (const key of link.keys.filter(isDirectionKey)) {
-    const read = readDirection(key, ends);
+    const read = readDirection(key, ends, suggest);
     const path = ['links', name, key];
     if (typeof read === 'string') {
       problems.push({ path, at: 'key', text: read });
@@ -100,14 +100,18 @@ function checkDirections(name: string, link: DraftLink): ShapeProblem[] {
 /**
  * The index of the sending end that a direction key means, or why it means none.
  */
-export function readDirection(key: string, ends: readonly EndpointText[]): number | string {
+export function readDirection(
+  key: string,
+  ends: readonly EndpointText[],
+  suggest: Suggest = () => '',
+): number | string {
   const direction = parseDirection(key);
   if (direction === undefined) return 'must be written as FROM->TO or FROM->*';
   const from = findEnd(ends, direction.from);
-  if (!('index' in from)) return directionText(direction.from, from.candidates, ends);
+  if (!('index' in from)) return directionText(direction.from, from.candidates, ends, suggest);
   if (direction.to === '*') return from.index;
   const to = findEnd(ends, direction.to);
-  if (!('index' in to)) return directionText(direction.to, to.candidates, ends);
+  if (!('index' in to)) return directionText(direction.to, to.candidates, ends, suggest);
   if (to.index === from.index) return 'must lead from one end to another';
   if (ends.length > 2) {
     return `names one receiver, but a link with ${String(ends.length)} ends is a hub, which sends to all; write ${direction.from}->*`;
@@ -115,13 +119,18 @@ export function readDirection(key: string, ends: readonly EndpointText[]): numbe
   return from.index;
 }
 
-function directionText(wanted: string, candidates: readonly number[], ends: readonly EndpointText[]): string {
+function directionText(
+  wanted: string,
+  candidates: readonly number[],
+  ends: readonly EndpointText[],
+  suggest: Suggest,
+): string {
   if (candidates.length > 0) {
     const full = candidates.map((index) => ends[index]?.text ?? '');
     return `${wanted} is on this link more than once; write ${full.slice(0, 8).join(' or ')}`;
   }
   const names = ends.flatMap((end) => [end.name, end.text]);
-  return `${wanted} is not an end of this link; its ends are ${shortList(ends.map((end) => end.text))}${suggestions()(wanted, names)}`;
+  return `${wanted} is not an end of this link; its ends are ${shortList(ends.map((end) => end.text))}${suggest(wanted, names)}`;
 }
 
 function shortList(names: readonly string[]): string {

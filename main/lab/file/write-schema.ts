@@ -1,13 +1,11 @@
 /**
- * Writes the JSON schema of lab files to the file named on the command line: `node dist/main/lab/file/write-schema.js FILE`.
+ * A step of the build (`npm run build:schema`): writes the JSON schema of lab files beside the built program, for those who use it, and into
+ * the source tree, where a change of the format shows in review.
  */
 import { writeFileSync } from 'node:fs';
 import { labJsonSchemaText } from './json-schema.ts';
 
-const target = process.argv[2];
-if (target === undefined) {
-  process.stderr.write('usage: write-schema FILE, such as main/lab/lab.schema.json\n');
-  process.exitCode = 2;
-} else {
-  writeFileSync(target, labJsonSchemaText());
-}
+// Seen from dist/main/lab/file/write-schema.js.
+const TARGETS = ['../../../lab.schema.json', '../../../../main/lab/lab.schema.json'];
+
+for (const target of TARGETS) writeFileSync(new URL(target, import.meta.url), labJsonSchemaText());

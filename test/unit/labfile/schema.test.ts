@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { labJsonSchema } from '../../../main/lab/file/json-schema.ts';
 
-it('main/lab/lab.schema.json is up to date (npm run schema writes it)', () => {
+it('main/lab/lab.schema.json is up to date (npm run build:schema writes it)', () => {
   const shipped = readFileSync(new URL('../../../main/lab/lab.schema.json', import.meta.url), 'utf8');
   expect(JSON.parse(shipped)).toEqual(labJsonSchema());
 });
