@@ -1,0 +1,90 @@
+/**
+ * A socket as a descriptor of a process: the stack that has it, its handle there, and the calls in flight on it. Every call of libsocket passes
+ * here, so that a signal or a close ends what is blocked (on Neutrino: the unblock pulse).
+ */
+import { mFree } from '../memory/mbuf.ts';
+import type { Descriptor } from '../kernel/descriptors.ts';
+import type { Process } from '../kernel/process.ts';
+import { callStack } from '../kernel/stack-client.ts';
+import type { PendingCall, Reply, StackCall } from '../kernel/stack-client.ts';
+import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
+import { OP } from '../runtime/messages/request.ts';
+
+/** Calls in flight of each process: what a signal interrupts. */
+const inFlight = new WeakMap<Process, Set<PendingCall>>();
+
+function callsOf(proc: Process): Set<PendingCall> {
+  const known = inFlight.get(proc);
+  if (known !== undefined) return known;
+  const calls = new Set<PendingCall>();
+  inFlight.set(proc, calls);
+  const interrupt = (): void => {
+    for (const call of calls) call.cancel();
+  };
+  proc.signal.addEventListener('abort', interrupt, { once: true });
+  return calls;
+}
+
+/**
+ * Sends a message to a stack and waits for its answer.
+ * @param what the call's name, for the message of its error
+ * @param calls where the call is listed while it is in flight, so that a close can end it
+ * @throws SystemError with the stack's errno; EINTR when the process is or was interrupted
+ */
+export async function request(
+  proc: Process,
+  stack: number,
+  what: string,
+  call: StackCall,
+  calls?: Set<PendingCall>,
+): Promise<Reply> {
+  if (proc.signal.aborted) throw new SystemError(ERRNO.EINTR, what);
+  const all = callsOf(proc);
+  const pending = callStack(stack, { ...call, priority: proc.priority });
+  all.add(pending);
+  calls?.add(pending);
+  const reply = await pending.reply;
+  all.delete(pending);
+  calls?.delete(pending);
+  if (reply.status === 0) return reply;
+  if (reply.chain !== 0) mFree(reply.chain);
+  throw new SystemError(reply.status, what);
+}
+
+/** The `socket` kind of descriptor. */
+export class SocketDescriptor implements Descriptor {
+  readonly kind = 'socket';
+  /** Address of the stack that has the socket. */
+  readonly stack: number;
+  /** The socket's handle in its stack. */
+  readonly handle: number;
+  /** SOCK_STREAM, SOCK_DGRAM or SOCK_RAW. */
+  readonly type: number;
+  nonBlocking = false;
+  /** ns, 0 for none. */
+  receiveTimeout = 0;
+  sendTimeout = 0;
+  readonly #calls = new Set<PendingCall>();
+  #closed = false;
+
+  constructor(stack: number, handle: number, type: number) {
+    this.stack = stack;
+    this.handle = handle;
+    this.type = type;
+  }
+
+  /** A call on this socket; see `request`. EBADF after close. */
+  call(proc: Process, what: string, call: StackCall): Promise<Reply> {
+    if (this.#closed) return Promise.reject(new SystemError(ERRNO.EBADF, what));
+    return request(proc, this.stack, what, { ...call, socket: this.handle }, this.#calls);
+  }
+
+  /** Ends what is blocked on the socket and closes it: also when its process has been killed, so no signal stops this call. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const call of this.#calls) call.cancel();
+    const { status } = await callStack(this.stack, { op: OP.close, socket: this.handle }).reply;
+    if (status !== 0) throw new SystemError(status, 'close');
+  }
+}
