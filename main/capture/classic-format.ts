@@ -37,7 +37,9 @@ const formats: ReadonlyMap<number, ClassicFormat> = new Map<number, ClassicForma
 ]);
 
 /** @returns what the four bytes at the start of a file say, or undefined if it is not a classic pcap file. */
-export function classicMagic(start: Uint8Array): { format: ClassicFormat; littleEndian: boolean } | undefined {
+export function classicMagic(
+  start: Uint8Array,
+): { format: ClassicFormat; littleEndian: boolean } | undefined {
   const view = viewOf(start);
   for (const littleEndian of [true, false]) {
     const format = formats.get(view.getUint32(0, littleEndian));
@@ -61,7 +63,8 @@ export function parseClassicHeader(bytes: Uint8Array): ClassicHeader {
     minor,
     snapLen: view.getUint32(16, littleEndian),
     ...decodeLinkField(view.getUint32(20, littleEndian)),
-    recordHeaderLength: format === 'pcap-modified' ? MODIFIED_RECORD_HEADER_LENGTH : PCAP_RECORD_HEADER_LENGTH,
+    recordHeaderLength:
+      format === 'pcap-modified' ? MODIFIED_RECORD_HEADER_LENGTH : PCAP_RECORD_HEADER_LENGTH,
     lengthOrder: lengthOrder(major, minor),
   };
 }
@@ -77,7 +80,10 @@ function lengthOrder(major: number, minor: number): LengthOrder {
 }
 
 /** Captured and original length of a record, in bytes. */
-export function recordLengths(record: DataView, header: ClassicHeader): { captured: number; original: number } {
+export function recordLengths(
+  record: DataView,
+  header: ClassicHeader,
+): { captured: number; original: number } {
   const first = record.getUint32(8, header.littleEndian);
   const second = record.getUint32(12, header.littleEndian);
   const swap = header.lengthOrder === 'swapped' || (header.lengthOrder === 'guess' && first > second);

@@ -114,7 +114,9 @@ class ClassicConverter implements RecordWriter {
     const linkType = this.interfaces[packet.interfaceId]?.linkType;
     if (this.chosen !== undefined && linkType !== undefined && linkType !== this.chosen.linkType) {
       const found = `${linkTypeName(this.chosen.linkType)} and ${linkTypeName(linkType)}`;
-      throw new RangeError(`a classic pcap file holds one link type, but the capture has ${found}; use pcapng`);
+      throw new RangeError(
+        `a classic pcap file holds one link type, but the capture has ${found}; use pcapng`,
+      );
     }
     this.writer?.writePacket(packet);
   }

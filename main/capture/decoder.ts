@@ -59,7 +59,11 @@ export class CaptureDecoder {
     else if (classicMagic(start) !== undefined) this.format = new ClassicDecoder(this.input);
     else {
       this.notACapture = true;
-      yield problemRecord('not-a-capture', 0, `not a pcap or pcapng file: it starts with ${describeStart(start)}`);
+      yield problemRecord(
+        'not-a-capture',
+        0,
+        `not a pcap or pcapng file: it starts with ${describeStart(start)}`,
+      );
     }
   }
 

@@ -61,7 +61,11 @@ export function* decodeBlock(
   if (reader === undefined) {
     yield { kind: 'block', block: { type, body } };
   } else if (body.length < reader.minimum) {
-    yield problemRecord('malformed', offset, `a block of type ${reader.name} is only ${body.length} bytes long`);
+    yield problemRecord(
+      'malformed',
+      offset,
+      `a block of type ${reader.name} is only ${body.length} bytes long`,
+    );
   } else {
     const { littleEndian } = section;
     yield* reader.read({ type, body, view: viewOf(body), littleEndian, offset }, section);
@@ -190,7 +194,8 @@ function packetOptions(
   const flags = flagBytes === undefined ? 0 : viewOf(flagBytes).getUint32(0, littleEndian);
   const direction = ng.directionOfFlags(flags);
   // Flags that say more than the direction stay in the options, so that a copy of the file still has them.
-  if (direction !== undefined && flags === ng.flagsOfDirection(direction)) ng.takeOption(list, ng.EPB_FLAGS, 4);
+  if (direction !== undefined && flags === ng.flagsOfDirection(direction))
+    ng.takeOption(list, ng.EPB_FLAGS, 4);
   return {
     ...(comment === undefined ? {} : { comment }),
     ...(direction === undefined ? {} : { direction }),
@@ -223,7 +228,11 @@ function* readNames(block: Block): Generator<CaptureRecord> {
     const length = block.view.getUint16(at + 2, block.littleEndian);
     if (type === ng.NRB_END) break;
     if (at + 4 + length > block.body.length) {
-      yield problemRecord('malformed', block.offset + 8 + at, 'a name record reaches past the end of its block');
+      yield problemRecord(
+        'malformed',
+        block.offset + 8 + at,
+        'a name record reaches past the end of its block',
+      );
       break;
     }
     const entry = nameEntry(type, block.body.subarray(at + 4, at + 4 + length));
@@ -284,7 +293,8 @@ function statisticsOptions(
     const value = ng.takeOption(list, code, 8);
     if (value === undefined) continue;
     const words = viewOf(value);
-    const units = (BigInt(words.getUint32(0, littleEndian)) << 32n) | BigInt(words.getUint32(4, littleEndian));
+    const units =
+      (BigInt(words.getUint32(0, littleEndian)) << 32n) | BigInt(words.getUint32(4, littleEndian));
     values[name] = toNanoseconds(units);
   }
   return {

@@ -74,7 +74,11 @@ export class PcapngDecoder implements FormatDecoder {
       if (section === undefined) return undefined;
       const littleEndian = byteOrder(section);
       if (littleEndian === undefined) {
-        return problemRecord('malformed', this.input.offset + 8, 'a section header has no valid byte-order magic');
+        return problemRecord(
+          'malformed',
+          this.input.offset + 8,
+          'a section header has no valid byte-order magic',
+        );
       }
       // Harmless to repeat while the rest of the header is awaited: the new section has no interfaces yet.
       const firstInterface = this.section.firstInterface + this.section.interfaces.length;

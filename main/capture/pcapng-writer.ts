@@ -120,7 +120,8 @@ export class PcapngWriter {
   /** Counters of one interface, normally at the end of the file. @throws RangeError as {@link writePacket}. */
   writeStatistics(statistics: InterfaceStatistics): void {
     const interfaceId = this.sectionInterface(statistics.interfaceId);
-    for (const time of [statistics.time, statistics.startTime, statistics.endTime]) this.checkTime(time ?? 0n);
+    for (const time of [statistics.time, statistics.startTime, statistics.endTime])
+      this.checkTime(time ?? 0n);
     const options: PcapngOption[] = [];
     if (statistics.comment !== undefined) options.push(this.text(ng.OPT_COMMENT, statistics.comment));
     const times = [

@@ -114,7 +114,10 @@ class Inflater {
   async *finish(): AsyncGenerator<Uint8Array> {
     if (this.failure === undefined) {
       await new Promise<void>((resolve) => {
-        this.stream.once('end', resolve).once('close', resolve).once('error', () => resolve());
+        this.stream
+          .once('end', resolve)
+          .once('close', resolve)
+          .once('error', () => resolve());
         this.stream.end();
       });
     }

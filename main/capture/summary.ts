@@ -70,7 +70,10 @@ function add(summary: CaptureSummary, record: CaptureRecord): void {
   }
 }
 
-function addPacket(summary: CaptureSummary, packet: Extract<CaptureRecord, { kind: 'packet' }>['packet']): void {
+function addPacket(
+  summary: CaptureSummary,
+  packet: Extract<CaptureRecord, { kind: 'packet' }>['packet'],
+): void {
   summary.packets++;
   summary.bytes += packet.originalLength;
   summary.capturedBytes += packet.data.length;

@@ -52,7 +52,8 @@ export function printable(bytes: Uint8Array, start: number, end: number, limit =
   let text = '';
   for (let at = start; at < stop; at++) {
     const byte = bytes[at] ?? 0;
-    text += byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;
+    text +=
+      byte >= 0x20 && byte < 0x7f ? String.fromCharCode(byte) : `\\x${byte.toString(16).padStart(2, '0')}`;
   }
   return stop < end ? `${text}…` : text;
 }

@@ -1,0 +1,235 @@
+/** `stackscope pcap`: what is in capture files, and conversion between their formats. */
+import { unlinkSync } from 'node:fs';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { ConversionError, convertCapture } from '../capture/convert.ts';
+import type { OutputFormat } from '../capture/convert.ts';
+import { dissect } from '../capture/dissect/dissect.ts';
+import type { CaptureInterface, CapturedPacket, CaptureProblem } from '../capture/packet.ts';
+import { captureRecords } from '../capture/read.ts';
+import { fileSink } from '../capture/sink.ts';
+import { linkTypesOf, summarizeCapture } from '../capture/summary.ts';
+import type { CaptureSummary } from '../capture/summary.ts';
+import { isoTime, secondsText } from '../capture/time-text.ts';
+
+/** The file could be read only partly, or not converted. */
+const EXIT_PARTIAL = 1;
+/** Wrong usage, a missing file, or a file that is no capture. */
+const EXIT_USAGE = 2;
+
+/** The `pcap` command with its verbs, each a subcommand; further verbs are added with `addCommand`. */
+export function pcapCommand(): Command {
+  return new Command('pcap')
+    .description('look into capture files (pcap, pcapng, gzip of either) and convert them')
+    .addCommand(infoCommand())
+    .addCommand(listCommand())
+    .addCommand(convertCommand());
+}
+
+function infoCommand(): Command {
+  return new Command('info')
+    .description('summarize capture files: packets, bytes, times, interfaces, problems')
+    .argument('<file...>', 'capture files')
+    .option('--json', 'print one JSON object per file')
+    .action(async (files: string[], options: { json?: true }) => {
+      for (const file of files) await printInfo(file, options.json === true);
+    });
+}
+
+function listCommand(): Command {
+  return new Command('list')
+    .description('print one line per packet: number, time, source, destination, protocol, length, info')
+    .argument('<file>', 'capture file')
+    .option('-n, --limit <count>', 'stop after this many packets', parseCount)
+    .option('--json', 'print one JSON object per packet')
+    .action((file: string, options: { limit?: number; json?: true }) =>
+      listPackets(file, options.limit ?? Infinity, options.json === true),
+    );
+}
+
+function convertCommand(): Command {
+  return new Command('convert')
+    .description('write a capture in another format; to pcapng nothing is lost')
+    .argument('<in>', 'capture file to read')
+    .argument('<out>', 'file to write')
+    .addOption(
+      new Option('--format <format>', 'output format (default: by the extension of OUT)').choices([
+        'pcap',
+        'pcapng',
+        'pcap-ns',
+      ]),
+    )
+    .action((input: string, output: string, options: { format?: OutputFormat }) =>
+      convert(input, output, options.format ?? formatOfName(output)),
+    );
+}
+
+function parseCount(text: string): number {
+  if (!/^[0-9]+$/.test(text)) throw new InvalidArgumentError('It must be a whole number, 0 or more.');
+  return Number(text);
+}
+
+function formatOfName(path: string): OutputFormat {
+  return path.toLowerCase().endsWith('ng') ? 'pcapng' : 'pcap';
+}
+
+/** Writes a line and waits if the reader is slow; a reader that has gone away ends the program quietly. */
+async function print(line: string): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(`${line}\n`, (error) => {
+      if (error === undefined || error === null) resolve();
+      else if ('code' in error && error.code === 'EPIPE') process.exit();
+      else reject(error);
+    });
+  });
+}
+
+/** Tells the user about a problem and raises the exit status accordingly. */
+function report(file: string, problem: CaptureProblem): void {
+  const where = problem.offset === 0 ? '' : ` at byte ${problem.offset}`;
+  complain(`${file}${where}: ${problem.message}`, exitStatus(problem));
+}
+
+function exitStatus({ code }: CaptureProblem): number {
+  return code === 'not-a-capture' || code === 'unreadable' ? EXIT_USAGE : EXIT_PARTIAL;
+}
+
+function complain(message: string, status: number): void {
+  process.stderr.write(`stackscope pcap: ${message}\n`);
+  process.exitCode = Math.max(status, Number(process.exitCode ?? 0));
+}
+
+async function printInfo(file: string, json: boolean): Promise<void> {
+  const summary = await summarizeCapture(file);
+  for (const problem of summary.problems) report(file, problem);
+  if (summary.problems.some((problem) => exitStatus(problem) === EXIT_USAGE) && summary.packets === 0) return;
+  await print(json ? JSON.stringify(infoObject(file, summary)) : infoText(file, summary));
+}
+
+function infoObject(file: string, summary: CaptureSummary): object {
+  return {
+    file,
+    format: summary.format,
+    packets: summary.packets,
+    bytes: summary.bytes,
+    capturedBytes: summary.capturedBytes,
+    start: summary.start === undefined ? null : isoTime(summary.start),
+    end: summary.end === undefined ? null : isoTime(summary.end),
+    interfaces: summary.interfaces.map((entry) => ({
+      ...entry,
+      ...(entry.received === undefined ? {} : { received: Number(entry.received) }),
+      ...(entry.dropped === undefined ? {} : { dropped: Number(entry.dropped) }),
+    })),
+    linkTypes: linkTypesOf(summary),
+    comments: summary.comments,
+    truncated: summary.truncated,
+    problems: summary.problems,
+  };
+}
+
+function infoText(file: string, summary: CaptureSummary): string {
+  const { start, end } = summary;
+  const rows: (readonly [string, string])[] = [
+    ['file', file],
+    ['format', summary.format],
+    ['packets', String(summary.packets)],
+    ['bytes', `${summary.bytes} on the wire, ${summary.capturedBytes} captured`],
+    ['start', start === undefined ? '-' : isoTime(start)],
+    ['end', end === undefined ? '-' : isoTime(end)],
+    ['duration', start === undefined || end === undefined ? '-' : `${secondsText(end - start)} s`],
+    ['link types', linkTypesOf(summary).join(', ')],
+    ['truncated', summary.truncated ? 'yes' : 'no'],
+    ...summary.comments.map((comment) => ['comment', comment] as const),
+    ...summary.interfaces.map((entry, id) => {
+      const counts = [
+        `${entry.packets} packets`,
+        ...(entry.received === undefined ? [] : [`${entry.received} received`]),
+        ...(entry.dropped === undefined ? [] : [`${entry.dropped} dropped`]),
+      ];
+      const name = entry.name === '' ? '(unnamed)' : entry.name;
+      return [`interface ${id}`, `${name}, ${entry.linkType}, ${counts.join(', ')}`] as const;
+    }),
+  ];
+  return rows.map(([key, value]) => `${`${key}:`.padEnd(14)}${visible(value)}`).join('\n');
+}
+
+/** Names and comments come from the file: control characters in them must not reach the terminal. */
+function visible(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => {
+    return `\\x${(character.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`;
+  });
+}
+
+async function listPackets(file: string, limit: number, json: boolean): Promise<void> {
+  const interfaces: CaptureInterface[] = [];
+  let first: bigint | undefined;
+  let number = 0;
+  for await (const record of captureRecords(file)) {
+    if (record.kind === 'interface') interfaces.push(record.interface);
+    else if (record.kind === 'problem') report(file, record.problem);
+    else if (record.kind === 'packet') {
+      if (number >= limit) return;
+      number++;
+      const { packet } = record;
+      if (packet.untimed !== true) first ??= packet.time;
+      const linkType = interfaces[packet.interfaceId]?.linkType ?? 0;
+      await print(packetLine(number, packet, linkType, first ?? 0n, json));
+    }
+  }
+}
+
+function packetLine(
+  number: number,
+  packet: CapturedPacket,
+  linkType: number,
+  first: bigint,
+  json: boolean,
+): string {
+  const { source, destination, protocol, info } = dissect(packet.data, linkType).columns;
+  const length = packet.originalLength;
+  if (json) {
+    const time = packet.untimed === true ? null : isoTime(packet.time);
+    return JSON.stringify({ number, time, source, destination, protocol, length, info });
+  }
+  const time = packet.untimed === true ? '-' : secondsText(packet.time - first);
+  return [
+    String(number).padStart(5),
+    time.padStart(14),
+    source.padEnd(17),
+    destination.padEnd(17),
+    protocol.padEnd(8),
+    String(length).padStart(5),
+    info,
+  ].join(' ');
+}
+
+async function convert(input: string, output: string, format: OutputFormat): Promise<void> {
+  const probe = await firstProblem(input);
+  if (probe !== undefined && exitStatus(probe) === EXIT_USAGE) return report(input, probe);
+  let sink;
+  try {
+    sink = fileSink(output);
+  } catch (error) {
+    return complain(`cannot write ${output}: ${messageOf(error)}`, EXIT_USAGE);
+  }
+  try {
+    const { problems } = await convertCapture(input, sink, format);
+    sink.close();
+    for (const problem of problems) report(input, problem);
+  } catch (error) {
+    unlinkSync(output);
+    if (!(error instanceof ConversionError)) throw error;
+    complain(`${input}: ${error.message}`, EXIT_PARTIAL);
+  }
+}
+
+/** The problem a file begins with, so that nothing is overwritten for the sake of a file that is no capture. */
+async function firstProblem(input: string): Promise<CaptureProblem | undefined> {
+  for await (const record of captureRecords(input)) {
+    return record.kind === 'problem' ? record.problem : undefined;
+  }
+  return undefined;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,23 @@
+/**
+ * Where tests find published data that is not part of this repository: `../shared/conformance` beside the project, or
+ * the folder that the variable STACKSCOPE_CONFORMANCE names. Tests skip, and say why, when it is absent.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { printSkipReason } from './requires.ts';
+
+/**
+ * @param name folder below the conformance data, for example `captures/tcpdump`.
+ * @returns its path, or undefined after printing why the tests that need it are skipped.
+ * @throws Error instead, when STACKSCOPE_REQUIRE_ALL is 1.
+ */
+export function conformanceDir(name: string): string | undefined {
+  const shared = join(import.meta.dirname, '..', '..', '..', 'shared', 'conformance');
+  const path = join(process.env['STACKSCOPE_CONFORMANCE'] ?? shared, name);
+  if (existsSync(path)) return path;
+  const reason = `${path} does not exist; STACKSCOPE_CONFORMANCE can name the folder with the conformance data`;
+  if (process.env['STACKSCOPE_REQUIRE_ALL'] === '1')
+    throw new Error(`STACKSCOPE_REQUIRE_ALL=1, but ${reason}`);
+  printSkipReason(reason);
+  return undefined;
+}
