@@ -6,7 +6,7 @@ import { parseCapturePoint } from './endpoint.ts';
 import { checkLinks } from './link-check.ts';
 import { parseHostAddress } from './ipv4.ts';
 import type { ShapeProblem } from './shape.ts';
-import { suggestions, type Suggest } from './suggest.ts';
+import { suggestions, type Suggest } from '../../../stack/kernel/suggest.ts';
 
 /** Longer lists than this the schema refuses. */
 const MAX_LIST = 4096;

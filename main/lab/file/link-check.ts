@@ -5,7 +5,7 @@ import type { Draft, DraftLink } from './draft.ts';
 import { findEnd, isDirectionKey, parseDirection, type EndpointText } from './endpoint.ts';
 import type { ShapeProblem } from './shape.ts';
 import { MAX_LINK_ENDS } from './schema.ts';
-import type { Suggest } from './suggest.ts';
+import type { Suggest } from '../../../stack/kernel/suggest.ts';
 
 /** Every problem of the ends and directions of links. */
 export function checkLinks(draft: Draft, suggest: Suggest): ShapeProblem[] {

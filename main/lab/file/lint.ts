@@ -3,7 +3,7 @@
  */
 import type { Lab, NormalLab } from './model.ts';
 import type { ShapeProblem } from './shape.ts';
-import { suggestions } from './suggest.ts';
+import { suggestions } from '../../../stack/kernel/suggest.ts';
 
 /** Every warning about a lab without problems. */
 export function lintLab(source: Lab, lab: NormalLab): ShapeProblem[] {

@@ -4,7 +4,7 @@
 import * as v from 'valibot';
 import type { Path } from './locate.ts';
 import { REST_KEY_PATTERN } from './schema.ts';
-import { nearest } from './suggest.ts';
+import { nearest } from '../../../stack/kernel/suggest.ts';
 
 /** A problem at a path. `at` says whether the value, its key, or a key that is missing in it is wrong. */
 export interface ShapeProblem {
