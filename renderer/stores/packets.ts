@@ -1,0 +1,174 @@
+/**
+ * The packet list: the live stream of the lab, or a capture file opened for viewing. Rows are plain objects in
+ * arrays that are replaced, never changed, so that Vue watches the array and not each of thousands of packets.
+ */
+import { defineStore } from 'pinia';
+import { computed, ref, shallowRef, watch } from 'vue';
+import { maxCaptureFileBytes, maxSummariesPerRequest } from '../../main/api/contract.ts';
+import type { OpenedCapture, PacketDetail, PacketSummary } from '../../main/api/model.ts';
+import { base64FromBytes, bytesFromBase64 } from '../api/base64.ts';
+import { parsePacketFilter } from '../packets/packet-filter.ts';
+import { useConnectionStore } from './connection.ts';
+
+/** Rows kept of the live stream: as many as the host keeps, more while the reader looks at older ones. */
+const liveLimit = 5_000;
+const pausedLimit = 20_000;
+/** Rows shown of a capture file. */
+const fileLimit = 200_000;
+
+export const usePacketsStore = defineStore('packets', () => {
+  const connection = useConnectionStore();
+  const live = shallowRef<readonly PacketSummary[]>([]);
+  const fileRows = shallowRef<readonly PacketSummary[]>([]);
+  const file = shallowRef<OpenedCapture>();
+  const lost = ref(0);
+  const points = shallowRef<readonly string[]>([]);
+  /** The one capture point shown; empty for all. */
+  const point = ref('');
+  const filterText = ref('');
+  const follow = ref(true);
+  const selectedNumber = ref<number>();
+  const detail = shallowRef<PacketDetail>();
+  const detailGone = ref(false);
+
+  const rows = computed(() => (file.value === undefined ? live.value : fileRows.value));
+  const shown = computed(() => {
+    if (filterText.value.trim() === '') return rows.value;
+    return rows.value.filter(parsePacketFilter(filterText.value));
+  });
+  /** The time that the first column counts from. */
+  const origin = computed(() => rows.value[0]?.time ?? '0');
+
+  function connect(): void {
+    const session = connection.requireSession();
+    session.on('packets', (batch) => {
+      lost.value = batch.dropped + batch.skipped;
+      append(batch.packets);
+    });
+    session.onOpen(() => void subscribe());
+  }
+
+  async function subscribe(): Promise<void> {
+    live.value = [];
+    await connection.request('packets.subscribe', { points: point.value === '' ? [] : [point.value] });
+  }
+
+  function append(packets: readonly PacketSummary[]): void {
+    const limit = follow.value ? liveLimit : pausedLimit;
+    live.value = [...live.value, ...packets].slice(-limit);
+  }
+
+  async function refreshPoints(): Promise<void> {
+    points.value = (await connection.request('packets.points', {})) ?? [];
+    if (point.value !== '' && !points.value.includes(point.value)) point.value = '';
+  }
+
+  async function clear(): Promise<void> {
+    await connection.request('packets.clear', {});
+    live.value = [];
+    select(undefined);
+  }
+
+  function select(number: number | undefined): void {
+    selectedNumber.value = number;
+  }
+
+  async function loadDetail(number: number | undefined): Promise<void> {
+    if (number === undefined) {
+      detail.value = undefined;
+      detailGone.value = false;
+      return;
+    }
+    const answer = await connection.request('packets.get', { number, capture: file.value?.id });
+    if (selectedNumber.value !== number) return;
+    detail.value = answer ?? undefined;
+    detailGone.value = answer === null;
+  }
+
+  async function exportLive(): Promise<void> {
+    const chosen = point.value === '' ? [] : [point.value];
+    const exported = await connection.request('packets.export', { points: chosen });
+    if (exported === undefined) return;
+    download(exported.name, bytesFromBase64(exported.data));
+    connection.notify('info', `${exported.packets} packets exported as ${exported.name}`);
+  }
+
+  async function openFile(chosen: File): Promise<void> {
+    if (chosen.size > maxCaptureFileBytes) {
+      const limit = maxCaptureFileBytes / (1024 * 1024);
+      connection.notify(
+        'error',
+        `${chosen.name} is larger than ${limit} MiB, the most this window can open.`,
+      );
+      return;
+    }
+    const data = base64FromBytes(new Uint8Array(await chosen.arrayBuffer()));
+    const opened = await connection.request('captures.open', { name: chosen.name, data });
+    if (opened === undefined) return;
+    await closeFile();
+    file.value = opened;
+    follow.value = false;
+    if (opened.warning !== undefined) connection.notify('error', `${opened.name}: ${opened.warning}`);
+    await loadFile(opened);
+  }
+
+  async function loadFile(opened: OpenedCapture): Promise<void> {
+    const total = Math.min(opened.packets, fileLimit);
+    for (let from = 0; from < total && file.value === opened; from += maxSummariesPerRequest) {
+      const count = Math.min(maxSummariesPerRequest, total - from);
+      const page = await connection.request('captures.list', { capture: opened.id, from, count });
+      if (page === undefined || file.value !== opened) return;
+      fileRows.value = [...fileRows.value, ...page];
+    }
+    if (opened.packets > total) {
+      connection.notify(
+        'info',
+        `${opened.name} has ${opened.packets} packets; the first ${total} are shown.`,
+      );
+    }
+  }
+
+  async function closeFile(): Promise<void> {
+    const opened = file.value;
+    if (opened === undefined) return;
+    file.value = undefined;
+    fileRows.value = [];
+    select(undefined);
+    follow.value = true;
+    await connection.request('captures.close', { capture: opened.id });
+  }
+
+  watch(selectedNumber, (number) => void loadDetail(number));
+  watch(point, () => void subscribe());
+
+  return {
+    rows,
+    shown,
+    origin,
+    file,
+    lost,
+    points,
+    point,
+    filterText,
+    follow,
+    selectedNumber,
+    detail,
+    detailGone,
+    connect,
+    refreshPoints,
+    clear,
+    select,
+    exportLive,
+    openFile,
+    closeFile,
+  };
+});
+
+function download(name: string, bytes: Uint8Array<ArrayBuffer>): void {
+  const url = URL.createObjectURL(new Blob([bytes], { type: 'application/octet-stream' }));
+  const anchor = document.createElement('a');
+  anchor.href = url;
+  anchor.download = name;
+  anchor.click();
+  URL.revokeObjectURL(url);
+}
