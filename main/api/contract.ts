@@ -9,6 +9,7 @@ import {
   labDescriptionSchema,
   labExampleSchema,
   labTextSchema,
+  list,
   logLineSchema,
   openedCaptureSchema,
   packetBatchSchema,
@@ -45,10 +46,10 @@ export const commands = {
       name,
       text: v.pipe(v.string(), v.maxLength(maxLabTextLength)),
     }),
-    result: v.pipe(v.array(problemSchema), v.readonly()),
+    result: list(problemSchema),
   },
-  'lab.examples': { params: nothing, result: v.pipe(v.array(labExampleSchema), v.readonly()) },
-  'packets.points': { params: nothing, result: v.pipe(v.array(v.string()), v.readonly()) },
+  'lab.examples': { params: nothing, result: list(labExampleSchema) },
+  'packets.points': { params: nothing, result: list(v.string()) },
   /** Starts or replaces this connection's stream of `packets` events. */
   'packets.subscribe': { params: packetSubscriptionSchema, result: done },
   'packets.unsubscribe': { params: nothing, result: done },
@@ -75,7 +76,7 @@ export const commands = {
       from: index,
       count: v.pipe(index, v.maxValue(maxSummariesPerRequest)),
     }),
-    result: v.pipe(v.array(packetSummarySchema), v.readonly()),
+    result: list(packetSummarySchema),
   },
   'captures.close': { params: v.object({ capture: name }), result: done },
   'console.open': {
@@ -90,7 +91,7 @@ export const commands = {
   'console.close': { params: v.object({ console: consoleId }), result: done },
   'log.read': {
     params: v.object({ node: v.optional(name) }),
-    result: v.pipe(v.array(logLineSchema), v.readonly()),
+    result: list(logLineSchema),
   },
 } as const;
 

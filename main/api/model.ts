@@ -5,6 +5,9 @@
  */
 import * as v from 'valibot';
 
+/** Lists are never changed in place, on either side. */
+export const list = <S extends v.GenericSchema>(item: S) => v.pipe(v.array(item), v.readonly());
+
 /** A count or size: a non-negative number without fraction. */
 const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** A rate: a non-negative finite number. */
@@ -37,7 +40,7 @@ export const interfaceSchema = v.object({
   /** The link partner is there. */
   carrier: v.boolean(),
   /** Addresses in CIDR form, as `10.0.0.1/24`. */
-  addresses: v.array(v.string()),
+  addresses: list(v.string()),
   mtu: count,
 });
 export type InterfaceDescription = v.InferOutput<typeof interfaceSchema>;
@@ -50,7 +53,7 @@ export const nodeSchema = v.object({
   /** The io-pkt variant, as `io-pkt-v4-hc`. */
   stack: v.string(),
   state: runStateSchema,
-  interfaces: v.array(interfaceSchema),
+  interfaces: list(interfaceSchema),
   position: v.optional(positionSchema),
 });
 export type NodeDescription = v.InferOutput<typeof nodeSchema>;
@@ -65,7 +68,7 @@ export const portSchema = v.object({
   kind: v.string(),
   /** The host's name for it, as `sscope0`. */
   device: v.string(),
-  addresses: v.array(v.string()),
+  addresses: list(v.string()),
   carrier: v.boolean(),
   position: v.optional(positionSchema),
 });
@@ -83,7 +86,7 @@ export type LinkEnd = v.InferOutput<typeof linkEndSchema>;
 export const linkSchema = v.object({
   name: v.string(),
   /** Two ends, or more for a hub. */
-  ends: v.array(linkEndSchema),
+  ends: list(linkEndSchema),
   /** What a reader would call the impairments, as `1 ms, 0.1 % loss`; empty for a perfect link. */
   impairments: v.string(),
   position: v.optional(positionSchema),
@@ -99,11 +102,11 @@ export const labDescriptionSchema = v.object({
   state: runStateSchema,
   /** Increases whenever anything else in the description changes. */
   revision: count,
-  nodes: v.array(nodeSchema),
-  switches: v.array(switchSchema),
-  ports: v.array(portSchema),
-  links: v.array(linkSchema),
-  problems: v.array(problemSchema),
+  nodes: list(nodeSchema),
+  switches: list(switchSchema),
+  ports: list(portSchema),
+  links: list(linkSchema),
+  problems: list(problemSchema),
 });
 export type LabDescription = v.InferOutput<typeof labDescriptionSchema>;
 
@@ -121,7 +124,7 @@ export type DirectionRates = v.InferOutput<typeof directionRatesSchema>;
 export const linkRatesSchema = v.object({
   name: v.string(),
   /** In the order of the link's ends: `directions[i]` is what entered the link at `ends[i]`. */
-  directions: v.array(directionRatesSchema),
+  directions: list(directionRatesSchema),
 });
 export type LinkRates = v.InferOutput<typeof linkRatesSchema>;
 
@@ -153,9 +156,9 @@ export const ratesSchema = v.object({
   state: runStateSchema,
   /** The lab's clock. */
   time: nanoseconds,
-  links: v.array(linkRatesSchema),
-  interfaces: v.array(interfaceRatesSchema),
-  nodes: v.array(nodeRatesSchema),
+  links: list(linkRatesSchema),
+  interfaces: list(interfaceRatesSchema),
+  nodes: list(nodeRatesSchema),
 });
 export type Rates = v.InferOutput<typeof ratesSchema>;
 
@@ -176,11 +179,11 @@ export const packetSummarySchema = v.object({
 export type PacketSummary = v.InferOutput<typeof packetSummarySchema>;
 
 /** Which live packets a reader wants; no points means all of them. */
-export const packetSubscriptionSchema = v.object({ points: v.array(v.string()) });
+export const packetSubscriptionSchema = v.object({ points: list(v.string()) });
 export type PacketSubscription = v.InferOutput<typeof packetSubscriptionSchema>;
 
 export const packetBatchSchema = v.object({
-  packets: v.array(packetSummarySchema),
+  packets: list(packetSummarySchema),
   /** Packets so far that the host's ring lost before anyone asked for them. */
   dropped: count,
 });
@@ -201,13 +204,13 @@ export const packetLayerSchema = v.object({
   title: v.string(),
   offset: count,
   length: count,
-  fields: v.array(packetFieldSchema),
+  fields: list(packetFieldSchema),
 });
 export type PacketLayer = v.InferOutput<typeof packetLayerSchema>;
 
 export const packetDetailSchema = v.object({
   summary: packetSummarySchema,
-  layers: v.array(packetLayerSchema),
+  layers: list(packetLayerSchema),
   /** The captured bytes. */
   bytes: base64,
 });
