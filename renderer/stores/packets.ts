@@ -45,7 +45,11 @@ export const usePacketsStore = defineStore('packets', () => {
       lost.value = batch.dropped + batch.skipped;
       append(batch.packets);
     });
-    session.onOpen(() => void subscribe());
+    session.onOpen(() => {
+      void subscribe();
+      void refreshPoints();
+    });
+    session.on('lab.changed', () => void refreshPoints());
   }
 
   async function subscribe(): Promise<void> {

@@ -1,0 +1,135 @@
+/** A lab host that does what a test tells it: the far side for tests of the contract and of the hosts. */
+import type { LabConsole, OwnedLabHost } from '../../../main/api/lab-host.ts';
+import type { LabDescription, PacketBatch, PacketSummary, Rates } from '../../../main/api/model.ts';
+
+export interface SampleHost extends OwnedLabHost {
+  /** What the host was asked to do, in order. */
+  readonly calls: string[];
+  /** Sends a batch to every subscriber. */
+  emitPackets(packets: readonly PacketSummary[]): void;
+  /** Lets the shell of the console that was opened last print. */
+  print(text: string): void;
+  exitShell(status: number): void;
+  /** Changes the lab's name, as a change that windows must hear of. */
+  rename(name: string): void;
+  readonly packetSubscribers: number;
+}
+
+export function summary(number: number, overrides: Partial<PacketSummary> = {}): PacketSummary {
+  return {
+    number,
+    time: `${number}000000`,
+    point: 'link:wire',
+    source: '10.0.0.1',
+    destination: '10.0.0.2',
+    protocol: 'ICMP',
+    length: 98,
+    info: 'Echo (ping) request',
+    ...overrides,
+  };
+}
+
+export function sampleLab(): LabDescription {
+  const node = (name: string, address: string): LabDescription['nodes'][number] => ({
+    name,
+    stack: 'io-pkt-v4-hc',
+    state: 'running',
+    interfaces: [
+      { name: 'en0', mac: '02:00:00:00:00:01', up: true, carrier: true, addresses: [address], mtu: 1500 },
+    ],
+  });
+  return {
+    name: 'two-nodes',
+    timeMode: 'real',
+    state: 'running',
+    revision: 1,
+    nodes: [node('alpha', '10.0.0.1/24'), node('beta', '10.0.0.2/24')],
+    switches: [],
+    ports: [],
+    links: [
+      {
+        name: 'wire',
+        ends: [
+          { kind: 'node', name: 'alpha', interface: 'en0' },
+          { kind: 'node', name: 'beta', interface: 'en0' },
+        ],
+        impairments: '1 ms',
+      },
+    ],
+    problems: [],
+  };
+}
+
+export function createSampleHost(): SampleHost {
+  const calls: string[] = [];
+  const subscribers = new Set<(batch: PacketBatch) => void>();
+  let lab = sampleLab();
+  let output: (text: string) => void = () => undefined;
+  let exit: (status: number) => void = () => undefined;
+
+  const rates = (): Rates => ({
+    revision: lab.revision,
+    state: lab.state,
+    time: '1000000000',
+    links: [],
+    interfaces: [],
+    nodes: lab.nodes.map(({ name }) => ({ name, logLines: 0 })),
+  });
+  const shell: LabConsole = {
+    write: (text) => void calls.push(`write ${text}`),
+    resize: ({ columns, rows }) => void calls.push(`resize ${columns}x${rows}`),
+    onOutput: (listener) => {
+      output = listener;
+      return () => undefined;
+    },
+    onExit: (listener) => {
+      exit = listener;
+      return () => undefined;
+    },
+    close: () => void calls.push('close console'),
+  };
+  const record = (call: string) => async (): Promise<void> => {
+    calls.push(call);
+  };
+
+  return {
+    calls,
+    describe: () => lab,
+    rates,
+    start: record('start'),
+    stop: record('stop'),
+    restart: record('restart'),
+    openLab: async ({ name }) => [{ severity: 'error', message: `${name}: no nodes`, line: 3 }],
+    examples: async () => [{ name: 'two-nodes', description: 'Two nodes', text: 'name: two-nodes\n' }],
+    capturePoints: () => ['link:wire'],
+    subscribePackets: (_filter, onBatch) => {
+      subscribers.add(onBatch);
+      return () => subscribers.delete(onBatch);
+    },
+    packet: (number) => (number === 1 ? { summary: summary(1), layers: [], bytes: 'AAEC' } : undefined),
+    clearPackets: () => void calls.push('clear'),
+    exportPackets: async () => ({ name: 'two-nodes.pcapng', packets: 0, data: '' }),
+    openCapture: async (name, bytes) => ({ id: 'capture-1', name, packets: bytes.length }),
+    captureSummaries: (_capture, from, count) =>
+      Array.from({ length: count }, (_, i) => summary(from + i + 1)),
+    closeCapture: (capture) => void calls.push(`close ${capture}`),
+    openConsole: (node) => {
+      if (!lab.nodes.some(({ name }) => name === node)) throw new Error(`there is no node "${node}"`);
+      calls.push(`console ${node}`);
+      return shell;
+    },
+    log: () => [],
+    shutdown: record('shutdown'),
+    emitPackets: (packets) => {
+      for (const subscriber of subscribers) subscriber({ packets, dropped: 0 });
+    },
+    print: (text) => output(text),
+    exitShell: (status) => exit(status),
+    rename: (name) => {
+      lab = { ...lab, name, revision: lab.revision + 1 };
+    },
+    get packetSubscribers() {
+      return subscribers.size;
+    },
+  };
+}
