@@ -21,7 +21,7 @@ export interface Arguments {
   has(option: string): boolean;
   /** Argument of an option, the last one if it was given several times. */
   value(option: string): string | undefined;
-  /** All arguments of an option in order. */
+  /** All arguments of an option in order; as many empty ones as an option without argument was given. */
   values(option: string): readonly string[];
   /** What stands after the options. */
   readonly operands: readonly string[];
@@ -66,13 +66,36 @@ function takeCluster(
     if (known < 0) throw new UsageError(`unknown option -- ${letter}`);
     const given = found.get(letter) ?? [];
     found.set(letter, given);
-    if (letters[known + 1] !== ':') continue;
+    if (letters[known + 1] !== ':') {
+      given.push('');
+      continue;
+    }
     const argument = i + 1 < word.length ? word.slice(i + 1) : words[++at];
     if (argument === undefined) throw new UsageError(`option requires an argument -- ${letter}`);
     given.push(argument);
     break;
   }
   return at;
+}
+
+/** As getopt, but options may also stand between and behind the operands. */
+export function getoptAnywhere(words: readonly string[], letters: string): Arguments {
+  const parts: Arguments[] = [];
+  const operands: string[] = [];
+  for (let rest = words; ;) {
+    const part = getopt(rest, letters);
+    parts.push(part);
+    const [operand, ...more] = part.operands;
+    if (operand === undefined) break;
+    operands.push(operand);
+    rest = more;
+  }
+  return {
+    has: (option) => parts.some((part) => part.has(option)),
+    value: (option) => parts.map((part) => part.value(option)).findLast((value) => value !== undefined),
+    values: (option) => parts.flatMap((part) => part.values(option)),
+    operands,
+  };
 }
 
 /** A number given by the user. Throws UsageError naming what it is for and what it may be. */
@@ -102,6 +125,8 @@ export interface CommandSpec {
   readonly summary: string;
   /** getopt letters. */
   readonly options: string;
+  /** Options may also follow operands. */
+  readonly optionsAnywhere?: boolean;
   /** Exit status of a usage error; BSD's older commands have 1. */
   readonly usageStatus?: number;
   readonly run: (self: Process, args: Arguments) => Promise<number>;
@@ -121,7 +146,8 @@ async function runCommand(spec: CommandSpec, self: Process): Promise<number> {
     return 0;
   }
   try {
-    return await spec.run(self, getopt(words, spec.options));
+    const read = spec.optionsAnywhere === true ? getoptAnywhere : getopt;
+    return await spec.run(self, read(words, spec.options));
   } catch (error) {
     if (error instanceof CommandError) {
       await self.stderr.write(`${spec.name}: ${error.message}\n`);
