@@ -6,6 +6,7 @@ import { EventEmitter } from 'node:events';
 import { parse } from 'pcap-parser';
 import type { PcapParserPacket } from 'pcap-parser';
 import type { ClassicHeader } from './classic-format.ts';
+import { plainBytes } from './source.ts';
 
 /** Decodes one complete record (header and data). */
 export type RecordDecoder = (record: Uint8Array) => DecodedRecord;
@@ -48,7 +49,8 @@ export function pcapParserDecoder(fileHeader: Uint8Array): RecordDecoder {
     const packet = decoded.pop();
     if (packet === undefined) throw new Error('pcap-parser did not return the record it was given');
     const { timestampSeconds, timestampMicroseconds, originalLength } = packet.header;
-    return { seconds: timestampSeconds, fraction: timestampMicroseconds, originalLength, data: packet.data };
+    const data = plainBytes(packet.data);
+    return { seconds: timestampSeconds, fraction: timestampMicroseconds, originalLength, data };
   };
 }
 

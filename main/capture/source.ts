@@ -13,6 +13,8 @@ export type CaptureSource = string | Uint8Array;
 const FILE_CHUNK = 256 * 1024;
 /** Deflate expands at most about 1032 times, so one piece inflates to at most 17 MB. */
 const COMPRESSED_CHUNK = 16 * 1024;
+/** When the compressed data turns out damaged, zlib keeps the last piece of output to itself: so pieces are small. */
+const INFLATED_CHUNK = 4 * 1024;
 
 /**
  * The decompressed bytes of a capture, in pieces that may be kept; a problem takes the place of bytes that cannot be
@@ -36,8 +38,13 @@ export async function* captureChunks(
       yield { code: 'limit', offset: maximumBytes, message };
       return;
     }
-    yield chunk;
+    yield plainBytes(chunk);
   }
+}
+
+/** Not a Buffer, whose `slice` would not copy: packets inherit the type of the pieces they are cut from. */
+export function plainBytes(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
 type Failure = Omit<CaptureProblem, 'offset'>;
@@ -67,28 +74,30 @@ async function* fileChunks(path: string): Chunks {
 async function* decompressed(chunks: Chunks): Chunks {
   let gunzip: Inflater | undefined;
   let first = true;
-  for await (const chunk of chunks) {
-    if (!(chunk instanceof Uint8Array)) {
-      yield chunk;
-      return;
+  try {
+    for await (const chunk of chunks) {
+      if (!(chunk instanceof Uint8Array)) {
+        yield chunk;
+        return;
+      }
+      if (first && chunk[0] === 0x1f && chunk[1] === 0x8b) gunzip = new Inflater();
+      first = false;
+      if (gunzip === undefined) yield chunk;
+      else yield* gunzip.inflate(chunk);
+      if (gunzip?.failure !== undefined) break;
     }
-    if (first && chunk[0] === 0x1f && chunk[1] === 0x8b) gunzip = new Inflater();
-    first = false;
-    if (gunzip === undefined) yield chunk;
-    else {
-      yield* gunzip.inflate(chunk);
-      if (gunzip.failure !== undefined) break;
-    }
+    if (gunzip === undefined) return;
+    yield* gunzip.finish();
+    if (gunzip.failure !== undefined) yield gunzip.failure;
+  } finally {
+    gunzip?.close();
   }
-  if (gunzip === undefined) return;
-  yield* gunzip.finish();
-  if (gunzip.failure !== undefined) yield gunzip.failure;
 }
 
 /** zlib's stream, driven piece by piece so that what was inflated before an error is not lost. */
 class Inflater {
   failure: Failure | undefined;
-  private readonly stream: Gunzip = createGunzip({ chunkSize: FILE_CHUNK });
+  private readonly stream: Gunzip = createGunzip({ chunkSize: INFLATED_CHUNK });
   private output: Uint8Array[] = [];
 
   constructor() {
@@ -104,25 +113,32 @@ class Inflater {
   async *inflate(chunk: Uint8Array): AsyncGenerator<Uint8Array> {
     for (let at = 0; at < chunk.length && this.failure === undefined; at += COMPRESSED_CHUNK) {
       const piece = chunk.subarray(at, at + COMPRESSED_CHUNK);
-      await new Promise<void>((resolve) => {
-        this.stream.write(piece, () => resolve());
-      });
+      await this.settled((done) => this.stream.write(piece, done));
       yield* this.take();
     }
   }
 
   async *finish(): AsyncGenerator<Uint8Array> {
     if (this.failure === undefined) {
-      await new Promise<void>((resolve) => {
-        this.stream
-          .once('end', resolve)
-          .once('close', resolve)
-          .once('error', () => resolve());
-        this.stream.end();
-      });
+      await this.settled((done) => this.stream.once('end', done).end());
     }
     yield* this.take();
+  }
+
+  close(): void {
     this.stream.destroy();
+  }
+
+  /** Waits until `start` reports that it is done, or until the stream gives up: then it reports nothing. */
+  private async settled(start: (done: () => void) => void): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const done = (): void => {
+        this.stream.off('close', done);
+        resolve();
+      };
+      this.stream.once('close', done);
+      start(done);
+    });
   }
 
   private take(): Uint8Array[] {

@@ -1,5 +1,5 @@
 /** `stackscope pcap`: what is in capture files, and conversion between their formats. */
-import { unlinkSync } from 'node:fs';
+import { statSync, unlinkSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ConversionError, convertCapture } from '../capture/convert.ts';
 import type { OutputFormat } from '../capture/convert.ts';
@@ -205,6 +205,7 @@ function packetLine(
 async function convert(input: string, output: string, format: OutputFormat): Promise<void> {
   const probe = await firstProblem(input);
   if (probe !== undefined && exitStatus(probe) === EXIT_USAGE) return report(input, probe);
+  if (isSameFile(input, output)) return complain(`${input} and ${output} are the same file`, EXIT_USAGE);
   let sink;
   try {
     sink = fileSink(output);
@@ -220,6 +221,12 @@ async function convert(input: string, output: string, format: OutputFormat): Pro
     if (!(error instanceof ConversionError)) throw error;
     complain(`${input}: ${error.message}`, EXIT_PARTIAL);
   }
+}
+
+function isSameFile(input: string, output: string): boolean {
+  const target = statSync(output, { throwIfNoEntry: false });
+  const source = statSync(input);
+  return target?.ino === source.ino && target.dev === source.dev;
 }
 
 /** The problem a file begins with, so that nothing is overwritten for the sake of a file that is no capture. */

@@ -7,6 +7,7 @@ import { dissectLldp, dissectStp } from './bridge.ts';
 import { dissectDhcp } from './dhcp.ts';
 import { dissectDnsTcp, dissectDnsUdp, dissectMdns } from './dns.ts';
 import {
+  LLC_SPANNING_TREE,
   dissectEthernet,
   dissectLinuxCooked,
   dissectLinuxCooked2,
@@ -51,7 +52,7 @@ const tables: DissectorTables = {
     [5353, dissectMdns],
   ]),
   tcpPort: new Map<number, Dissector>([[53, dissectDnsTcp]]),
-  llcSap: new Map<number, Dissector>([[0x42, dissectStp]]),
+  llcSap: new Map<number, Dissector>([[LLC_SPANNING_TREE, dissectStp]]),
 };
 
 const linkTypes: ReadonlyMap<number, Dissector> = new Map<number, Dissector>([

@@ -62,6 +62,7 @@ export function dissectVlan(packet: Dissection, at: number, end: number): void {
 }
 
 const LLC_SNAP = 0xaa;
+export const LLC_SPANNING_TREE = 0x42;
 const UNNUMBERED_INFORMATION = 0x03;
 
 export function dissectLlc(packet: Dissection, at: number, end: number): void {
@@ -82,12 +83,21 @@ export function dissectLlc(packet: Dissection, at: number, end: number): void {
     layer.add('oui', 'Organization', oui, at + 3, 3);
     layer.add('type', 'Protocol', etherTypeText(protocol), at + 6, 2);
     packet.show({ info: `SNAP, organization ${oui}, protocol ${hex(protocol, 4)}` });
-    const encapsulated = oui === '00:00:00' || oui === '00:00:f8';
-    if (encapsulated && packet.next('ethertype', protocol, at + 8, end)) return;
-    packet.data(at + 8, end);
+    snapPayload(packet, oui, protocol, at + 8, end);
   } else if (control !== UNNUMBERED_INFORMATION || !packet.next('llcSap', dsap, at + length, end)) {
     packet.data(at + length, end);
   }
+}
+
+/** Cisco's per-VLAN spanning tree carries ordinary BPDUs under its own organization code. */
+const CISCO_PVST = 0x010b;
+
+function snapPayload(packet: Dissection, oui: string, protocol: number, at: number, end: number): void {
+  const encapsulated = oui === '00:00:00' || oui === '00:00:f8';
+  if (encapsulated && packet.next('ethertype', protocol, at, end)) return;
+  if (oui === '00:00:0c' && protocol === CISCO_PVST && packet.next('llcSap', LLC_SPANNING_TREE, at, end))
+    return;
+  packet.data(at, end);
 }
 
 const cookedTypes: ReadonlyMap<number, string> = new Map([
