@@ -72,7 +72,7 @@ export function createApiServer(host: LabHost, options: ApiServerOptions = {}): 
   ): Promise<unknown> {
     const parsed = v.safeParse(commands[command].params, params);
     if (!parsed.success) throw new Error(`${command}: ${describeIssues(parsed.issues)}`);
-    return handlers[command](parsed.output as CommandParams<C>, connection);
+    return handlers[command](parsed.output, connection);
   }
 
   async function answer(text: string, connection: Connection): Promise<void> {

@@ -10,7 +10,7 @@ export function socketTransport(socket: WebSocket): Transport {
     onMessage: (listener) => {
       socket.on('message', (data, isBinary) => {
         // The contract is text; a binary frame is no message of it.
-        if (!isBinary) listener(data.toString());
+        if (!isBinary && data instanceof Buffer) listener(data.toString());
       });
     },
     onClose: (listener) => {

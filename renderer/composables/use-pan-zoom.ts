@@ -10,6 +10,8 @@ const maxScale = 3;
 /** Space around the map when it is fitted, in pixels. */
 const fitMargin = 36;
 const maxFitScale = 1.15;
+/** Pixels that the pointer may move in a click. */
+const clickSlack = 3;
 
 export interface Bounds {
   readonly left: number;
@@ -20,6 +22,7 @@ export interface Bounds {
 
 export function usePanZoom(surface: Readonly<Ref<Element | null>>) {
   const view = reactive({ x: 0, y: 0, scale: 1 });
+  let dragged = false;
 
   const size = (): { width: number; height: number } =>
     surface.value?.getBoundingClientRect() ?? { width: 0, height: 0 };
@@ -74,9 +77,11 @@ export function usePanZoom(surface: Readonly<Ref<Element | null>>) {
   function onPointerdown(event: PointerEvent): void {
     const target = event.currentTarget;
     if (event.button > 1 || !(target instanceof Element)) return;
+    dragged = false;
     const start = { x: event.clientX - view.x, y: event.clientY - view.y };
     const move = (moved: Event): void => {
       if (!(moved instanceof PointerEvent)) return;
+      dragged ||= Math.hypot(moved.clientX - event.clientX, moved.clientY - event.clientY) > clickSlack;
       view.x = moved.clientX - start.x;
       view.y = moved.clientY - start.y;
     };
@@ -87,5 +92,8 @@ export function usePanZoom(surface: Readonly<Ref<Element | null>>) {
     });
   }
 
-  return { view, zoom, fit, reveal, onWheel, onPointerdown };
+  /** Whether the last press moved the view: then the click that ends it means nothing. */
+  const wasDragged = (): boolean => dragged;
+
+  return { view, zoom, fit, reveal, wasDragged, onWheel, onPointerdown };
 }

@@ -5,7 +5,7 @@
 import type { LabDescription, Position } from '../../main/api/model.ts';
 import { layoutBoxes } from './layout.ts';
 import { drawLinks, isHub, linkEdges } from './link-shapes.ts';
-import { boxKey, type MapBox, type MapScene } from './shapes.ts';
+import { boxKey, type MapBox, type MapLinkShape, type MapScene } from './shapes.ts';
 
 export const boxWidth = 178;
 export const headerHeight = 44;
@@ -24,7 +24,7 @@ export function buildScene(lab: LabDescription): MapScene {
   }));
   const byKey = new Map(boxes.map((box) => [box.key, box]));
   const links = drawLinks(lab, byKey);
-  return { boxes, links, bounds: boundsOf(boxes) };
+  return { boxes, links, bounds: boundsOf(boxes, links) };
 }
 
 type BoxSize = Omit<MapBox, 'x' | 'y'>;
@@ -89,15 +89,24 @@ function stretchPositions(
   return new Map([...positions].map(([key, { x, y }]) => [key, { x: x * fx, y: y * fy }]));
 }
 
-function boundsOf(boxes: readonly MapBox[]): MapScene['bounds'] {
+/** Map units that a character of a label is wide, and lines of it are high; generous. */
+const character = { width: 6.2, height: 28 };
+
+function boundsOf(boxes: readonly MapBox[], links: readonly MapLinkShape[]): MapScene['bounds'] {
   if (boxes.length === 0) return { left: 0, top: 0, width: 0, height: 0 };
   // Not Math.min(...values): a lab may have more boxes than a call may have arguments.
   let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (const box of boxes) {
-    left = Math.min(left, box.x - box.width / 2);
-    right = Math.max(right, box.x + box.width / 2);
-    top = Math.min(top, box.y - box.height / 2);
-    bottom = Math.max(bottom, box.y + box.height / 2);
+  const include = (x: number, y: number, width: number, height: number): void => {
+    left = Math.min(left, x);
+    right = Math.max(right, x + width);
+    top = Math.min(top, y);
+    bottom = Math.max(bottom, y + height);
+  };
+  for (const { x, y, width, height } of boxes) include(x - width / 2, y - height / 2, width, height);
+  for (const { link, name } of links) {
+    const width = Math.max(link.name.length, link.impairments.length) * character.width;
+    const before = { start: 0, middle: 0.5, end: 1 }[name.anchor];
+    include(name.x - width * before, name.y - character.height, width, character.height);
   }
   return { left, top, width: right - left, height: bottom - top };
 }
