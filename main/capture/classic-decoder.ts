@@ -11,7 +11,7 @@ import {
   viewOf,
 } from './classic-format.ts';
 import type { ClassicHeader } from './classic-format.ts';
-import type { FormatDecoder } from './decoder.ts';
+import type { FormatDecoder } from './format-decoder.ts';
 import { linkTypeName, maximumCapturedLength } from './link-type.ts';
 import { NANOSECONDS_PER_SECOND, problemRecord } from './packet.ts';
 import type { CaptureInterface, CaptureRecord, PacketDirection } from './packet.ts';

@@ -5,19 +5,10 @@
 import { ChunkBuffer } from './chunk-buffer.ts';
 import { ClassicDecoder } from './classic-decoder.ts';
 import { classicMagic } from './classic-format.ts';
+import type { FormatDecoder } from './format-decoder.ts';
 import { problemRecord } from './packet.ts';
 import type { CaptureRecord } from './packet.ts';
 import { PcapngDecoder, isPcapngStart } from './pcapng-decoder.ts';
-
-/** One file format; it reads from the buffer it was constructed with. */
-export interface FormatDecoder {
-  /** True once nothing that follows can be read. */
-  readonly finished: boolean;
-  /** Everything that is complete so far. */
-  decodeAvailable(): Generator<CaptureRecord>;
-  /** What there is to say at the end of the file. */
-  end(): Generator<CaptureRecord>;
-}
 
 /** Problems reported per file; a hostile file could have one per block. */
 const MAXIMUM_PROBLEMS = 100;

@@ -4,7 +4,7 @@
  */
 import type { ChunkBuffer } from './chunk-buffer.ts';
 import { viewOf } from './classic-format.ts';
-import type { FormatDecoder } from './decoder.ts';
+import type { FormatDecoder } from './format-decoder.ts';
 import { problemRecord } from './packet.ts';
 import type { CaptureRecord } from './packet.ts';
 import { decodeBlock } from './pcapng-blocks.ts';

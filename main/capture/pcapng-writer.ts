@@ -7,6 +7,7 @@ import type {
   CaptureInterface,
   InterfaceStatistics,
   NameEntry,
+  PacketDirection,
   PcapngOption,
   RawBlock,
 } from './packet.ts';
@@ -46,6 +47,8 @@ export class PcapngWriter {
   private littleEndian = true;
   private firstInterface = 0;
   private interfaceCount = 0;
+  /** The option lists of packets that have a direction and nothing else, which is most of them. */
+  private directionOptions = this.encodeDirections();
 
   constructor(
     private readonly sink: BatchSink,
@@ -161,6 +164,7 @@ export class PcapngWriter {
 
   private writeSection(section: SectionOptions): void {
     this.littleEndian = section.littleEndian ?? true;
+    this.directionOptions = this.encodeDirections();
     const options: PcapngOption[] = [];
     if (section.comment !== undefined) options.push(this.text(ng.OPT_COMMENT, section.comment));
     if (section.application !== undefined) options.push(this.text(ng.SHB_USERAPPL, section.application));
@@ -182,16 +186,23 @@ export class PcapngWriter {
 
   private packetOptions(packet: NewPacket): EncodedOptions {
     const { direction, comment, options: kept } = packet;
-    if (direction === undefined && comment === undefined && kept === undefined) return NO_OPTIONS;
+    if (comment === undefined && kept === undefined) {
+      return direction === undefined ? NO_OPTIONS : this.directionOptions[direction];
+    }
     const options: PcapngOption[] = [];
     if (comment !== undefined) options.push(this.text(ng.OPT_COMMENT, comment));
     const hasFlags = kept?.some((option) => option.code === ng.EPB_FLAGS) ?? false;
-    if (direction !== undefined && !hasFlags) {
+    if (direction !== undefined && !hasFlags) options.push(...this.directionOptions[direction].list);
+    return encodeOptions([...options, ...(kept ?? [])]);
+  }
+
+  private encodeDirections(): Record<PacketDirection, EncodedOptions> {
+    const encode = (direction: PacketDirection): EncodedOptions => {
       const value = new Uint8Array(4);
       new DataView(value.buffer).setUint32(0, ng.flagsOfDirection(direction), this.littleEndian);
-      options.push({ code: ng.EPB_FLAGS, value });
-    }
-    return encodeOptions([...options, ...(kept ?? [])]);
+      return encodeOptions([{ code: ng.EPB_FLAGS, value }]);
+    };
+    return { inbound: encode('inbound'), outbound: encode('outbound') };
   }
 
   private sectionInterface(interfaceId: number): number {

@@ -1,5 +1,5 @@
 /** `stackscope pcap`: what is in capture files, and conversion between their formats. */
-import { statSync, unlinkSync } from 'node:fs';
+import { renameSync, rmSync, statSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ConversionError, convertCapture } from '../capture/convert.ts';
 import type { OutputFormat } from '../capture/convert.ts';
@@ -18,11 +18,16 @@ const EXIT_USAGE = 2;
 
 /** The `pcap` command with its verbs, each a subcommand; further verbs are added with `addCommand`. */
 export function pcapCommand(): Command {
-  return new Command('pcap')
-    .description('look into capture files (pcap, pcapng, gzip of either) and convert them')
-    .addCommand(infoCommand())
-    .addCommand(listCommand())
-    .addCommand(convertCommand());
+  const command = new Command('pcap').description(
+    'look into capture files (pcap, pcapng, gzip of either) and convert them',
+  );
+  for (const verb of [infoCommand(), listCommand(), convertCommand()]) command.addCommand(exitOnMisuse(verb));
+  return exitOnMisuse(command);
+}
+
+/** Commander ends with status 1 on wrong usage, which here means a damaged file. */
+function exitOnMisuse(command: Command): Command {
+  return command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_USAGE));
 }
 
 function infoCommand(): Command {
@@ -206,21 +211,24 @@ async function convert(input: string, output: string, format: OutputFormat): Pro
   const probe = await firstProblem(input);
   if (probe !== undefined && exitStatus(probe) === EXIT_USAGE) return report(input, probe);
   if (isSameFile(input, output)) return complain(`${input} and ${output} are the same file`, EXIT_USAGE);
-  let sink;
+  const target = writableTarget(output);
   try {
-    sink = fileSink(output);
-  } catch (error) {
-    return complain(`cannot write ${output}: ${messageOf(error)}`, EXIT_USAGE);
-  }
-  try {
+    const sink = fileSink(target);
     const { problems } = await convertCapture(input, sink, format);
     sink.close();
+    if (target !== output) renameSync(target, output);
     for (const problem of problems) report(input, problem);
   } catch (error) {
-    unlinkSync(output);
-    if (!(error instanceof ConversionError)) throw error;
-    complain(`${input}: ${error.message}`, EXIT_PARTIAL);
+    if (target !== output) rmSync(target, { force: true });
+    if (error instanceof ConversionError) complain(`${input}: ${error.message}`, EXIT_PARTIAL);
+    else complain(`cannot write ${output}: ${messageOf(error)}`, EXIT_USAGE);
   }
+}
+
+/** Ordinary files are written under another name first, so that a failure leaves an old file as it was. */
+function writableTarget(output: string): string {
+  const existing = statSync(output, { throwIfNoEntry: false });
+  return existing === undefined || existing.isFile() ? `${output}.part` : output;
 }
 
 function isSameFile(input: string, output: string): boolean {

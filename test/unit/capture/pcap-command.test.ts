@@ -1,6 +1,6 @@
 /** The `pcap` command as a user runs it: output, messages and exit status. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -165,12 +165,39 @@ describe('convert', () => {
     expect(readFileSync(wire)).toEqual(before);
   });
 
+  test('leaves an old output file alone when the conversion fails', async () => {
+    const mixed = path('mixed.pcapng');
+    const two = new PcapngWriter(fileSink(mixed));
+    for (const linkType of [1, 101]) {
+      two.writePacket({ interfaceId: two.addInterface({ name: '', linkType }), time: 0n, data: arpRequest });
+    }
+    two.close();
+    writeFileSync(path('old.pcap'), 'precious');
+    expect(await run('convert', mixed, path('old.pcap'))).toBe(1);
+    expect(errors).toMatch(/EN10MB and RAW; use pcapng/);
+    expect(readFileSync(path('old.pcap'), 'utf8')).toBe('precious');
+    expect(readdirSync(folder).filter((name) => name.endsWith('.part'))).toEqual([]);
+    expect(await run('convert', wire, path('no/such/folder.pcap'))).toBe(2);
+    expect(errors).toMatch(/cannot write/);
+  });
+
   test.skipIf(requires({ tools: ['capinfos'] }) !== undefined)('writes what capinfos reads', async () => {
     expect(await run('convert', wire, path('judged.pcap'))).toBe(0);
     const { stdout, status } = spawnSync('capinfos', ['-Trc', path('judged.pcap')], { encoding: 'utf8' });
     expect(status).toBe(0);
     expect(stdout).toMatch(/\t2\n$/);
   });
+});
+
+test('wrong usage ends with status 2', async () => {
+  const exit = vi.spyOn(process, 'exit').mockImplementation((status) => {
+    throw new Error(`exit ${String(status)}`);
+  });
+  await expect(run('convert', wire)).rejects.toThrow('exit 2');
+  await expect(run('list', '-n', 'few', wire)).rejects.toThrow('exit 2');
+  expect(errors).toMatch(/whole number/);
+  await expect(run('info', '--help')).rejects.toThrow('exit 0');
+  exit.mockRestore();
 });
 
 test('each verb explains itself', () => {
