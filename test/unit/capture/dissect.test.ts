@@ -1,4 +1,6 @@
 /** What users read of packets: columns and fields of frames written out by hand, and calm in the face of any bytes. */
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { dissect } from '../../../main/capture/dissect/dissect.ts';
@@ -228,4 +230,13 @@ describe('any bytes', () => {
     const tags = '81000001'.repeat(10_000);
     expect(dissect(ethernet('8100', `0001${tags}`), LINKTYPE_ETHERNET).layers.length).toBeLessThan(50);
   });
+});
+
+test('the dissectors need nothing of Node, so that they run in a browser too', () => {
+  const capture = join(import.meta.dirname, '../../../main/capture');
+  const dissectors = readdirSync(join(capture, 'dissect')).map((name) => join(capture, 'dissect', name));
+  expect(dissectors.length).toBeGreaterThan(10);
+  for (const file of [...dissectors, join(capture, 'link-type.ts'), join(capture, 'packet.ts')]) {
+    expect(readFileSync(file, 'utf8'), file).not.toMatch(/from 'node:|\bBuffer\b|\bprocess\./);
+  }
 });
