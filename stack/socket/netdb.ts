@@ -45,33 +45,33 @@ export async function hostByAddress(proc: Process, address: number): Promise<str
   return (await hosts(proc)).find((entry) => entry.address === address >>> 0)?.names[0];
 }
 
-const SERVICES: Readonly<Record<string, number>> = {
-  echo: 7,
-  discard: 9,
-  daytime: 13,
-  chargen: 19,
-  ftp: 21,
-  ssh: 22,
-  telnet: 23,
-  smtp: 25,
-  time: 37,
-  domain: 53,
-  bootps: 67,
-  bootpc: 68,
-  tftp: 69,
-  http: 80,
-  ntp: 123,
-  snmp: 161,
-  https: 443,
-  syslog: 514,
-  'http-alt': 8080,
-};
-const SERVICE_NAMES = new Map(Object.entries(SERVICES).map(([name, port]) => [port, name]));
+const SERVICES = new Map([
+  ['echo', 7],
+  ['discard', 9],
+  ['daytime', 13],
+  ['chargen', 19],
+  ['ftp', 21],
+  ['ssh', 22],
+  ['telnet', 23],
+  ['smtp', 25],
+  ['time', 37],
+  ['domain', 53],
+  ['bootps', 67],
+  ['bootpc', 68],
+  ['tftp', 69],
+  ['http', 80],
+  ['ntp', 123],
+  ['snmp', 161],
+  ['https', 443],
+  ['syslog', 514],
+  ['http-alt', 8080],
+]);
+const SERVICE_NAMES = new Map([...SERVICES].map(([name, port]) => [port, name]));
 
 /** Port of a service by number (0 to 65535) or name, undefined if it is neither. */
 export function serviceByName(name: string): number | undefined {
   if (/^\d+$/.test(name)) return Number(name) <= 65_535 ? Number(name) : undefined;
-  return SERVICES[name];
+  return SERVICES.get(name);
 }
 
 /** Name of a port, undefined if it has none here. */

@@ -20,19 +20,20 @@ import { command, numberOption } from './command.ts';
 import type { Arguments } from './command.ts';
 import { httpDateNow } from './http-date.ts';
 
-const CONTENT_TYPES: Readonly<Record<string, string>> = {
-  html: 'text/html; charset=utf-8',
-  htm: 'text/html; charset=utf-8',
-  txt: 'text/plain; charset=utf-8',
-  css: 'text/css; charset=utf-8',
-  js: 'text/javascript; charset=utf-8',
-  json: 'application/json',
-  svg: 'image/svg+xml',
-  png: 'image/png',
-};
-const DEFAULT_ROOT = '/var/www';
+const HTML = 'text/html; charset=utf-8';
 const PLAIN = 'text/plain; charset=utf-8';
 const BINARY = 'application/octet-stream';
+const CONTENT_TYPES = new Map([
+  ['html', HTML],
+  ['htm', HTML],
+  ['txt', PLAIN],
+  ['css', 'text/css; charset=utf-8'],
+  ['js', 'text/javascript; charset=utf-8'],
+  ['json', 'application/json'],
+  ['svg', 'image/svg+xml'],
+  ['png', 'image/png'],
+]);
+const DEFAULT_ROOT = '/var/www';
 
 /** What `/bytes/N` sends: byte i is i modulo 251, a prime, so that shifted or swapped segments show. */
 const PATTERN_MODULUS = 251;
@@ -139,13 +140,13 @@ async function sendFile(site: Site, response: ServerResponse, path: string): Pro
   const { self } = site;
   const name = await findFile(site, path);
   if (name === undefined) {
-    await sendText(response, 200, CONTENT_TYPES['html']!, defaultPage(self.node.name));
+    await sendText(response, 200, HTML, defaultPage(self.node.name));
     return;
   }
   const fd = await files.open(self, name, O_RDONLY);
   try {
     const { size } = await files.fstat(self, fd);
-    const type = CONTENT_TYPES[name.slice(name.lastIndexOf('.') + 1).toLowerCase()] ?? BINARY;
+    const type = CONTENT_TYPES.get(name.slice(name.lastIndexOf('.') + 1).toLowerCase()) ?? BINARY;
     response.writeHead(200, { 'Content-Type': type, 'Content-Length': size });
     await pipeline(Readable.from(response.req.method === 'HEAD' ? [] : fileChunks(self, fd)), response);
   } finally {

@@ -28,12 +28,12 @@ export interface InterfaceChange {
 
 type Reader = (change: InterfaceChange, next: (what: string) => string) => void;
 
-const FLAG_WORDS: Readonly<Record<string, keyof InterfaceChange['set']>> = {
-  debug: 'DEBUG',
-  link0: 'LINK0',
-  link1: 'LINK1',
-  link2: 'LINK2',
-};
+const FLAG_WORDS = new Map<string, keyof InterfaceChange['set']>([
+  ['debug', 'DEBUG'],
+  ['link0', 'LINK0'],
+  ['link1', 'LINK1'],
+  ['link2', 'LINK2'],
+]);
 
 function dotted(text: string, what: string): string {
   const address = inetAton(text);
@@ -78,7 +78,7 @@ const READERS: Readonly<Record<string, Reader>> = {
 /** Words that may follow an interface's name, for completion. */
 export const INTERFACE_WORDS = [
   ...Object.keys(READERS),
-  ...[...Object.keys(FLAG_WORDS), ...CAPABILITY_NAMES].flatMap((word) => [word, `-${word}`]),
+  ...[...FLAG_WORDS.keys(), ...CAPABILITY_NAMES].flatMap((word) => [word, `-${word}`]),
 ];
 
 function readAddress(change: InterfaceChange, word: string): void {
@@ -99,7 +99,7 @@ function readAddress(change: InterfaceChange, word: string): void {
 function readSwitch(change: InterfaceChange, word: string): boolean {
   const on = !word.startsWith('-');
   const name = on ? word : word.slice(1);
-  const flag = FLAG_WORDS[name];
+  const flag = FLAG_WORDS.get(name);
   if (flag !== undefined) change.set[flag] = on;
   else if (CAPABILITY_NAMES.includes(name)) change.capabilities[name] = on;
   else return false;
