@@ -5,10 +5,24 @@
 import { mFree } from '../memory/mbuf.ts';
 import type { Descriptor } from '../kernel/descriptors.ts';
 import type { Process } from '../kernel/process.ts';
+import { stackOf } from '../kernel/io-pkt.ts';
+import { whileBlocked } from '../kernel/party.ts';
 import { callStack } from '../kernel/stack-client.ts';
 import type { PendingCall, Reply, StackCall } from '../kernel/stack-client.ts';
 import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
 import { OP } from '../runtime/messages/request.ts';
+
+/** Who answers: a stack by its address, and its process, for which pidin shows the caller as REPLY-blocked. */
+export interface StackServer {
+  readonly address: number;
+  readonly pid: number;
+}
+
+/** The stack that a process uses. Throws SystemError ENOENT when there is none. */
+export function stackServer(proc: Process): StackServer {
+  const { address, prefix } = stackOf(proc);
+  return { address, pid: proc.node.paths.resolve(`${prefix}/dev/socket`)?.server.pid ?? 0 };
+}
 
 /** Calls in flight of each process: what a signal interrupts. */
 const inFlight = new WeakMap<Process, Set<PendingCall>>();
@@ -33,17 +47,17 @@ function callsOf(proc: Process): Set<PendingCall> {
  */
 export async function request(
   proc: Process,
-  stack: number,
+  server: StackServer,
   what: string,
   call: StackCall,
   calls?: Set<PendingCall>,
 ): Promise<Reply> {
   if (proc.signal.aborted) throw new SystemError(ERRNO.EINTR, what);
   const all = callsOf(proc);
-  const pending = callStack(stack, { ...call, priority: proc.priority });
+  const pending = callStack(server.address, { ...call, priority: proc.priority });
   all.add(pending);
   calls?.add(pending);
-  const reply = await pending.reply;
+  const reply = await whileBlocked(proc, 'REPLY', String(server.pid), pending.reply);
   all.delete(pending);
   calls?.delete(pending);
   if (reply.status === 0) return reply;
@@ -54,8 +68,8 @@ export async function request(
 /** The `socket` kind of descriptor. */
 export class SocketDescriptor implements Descriptor {
   readonly kind = 'socket';
-  /** Address of the stack that has the socket. */
-  readonly stack: number;
+  /** The stack that has the socket. */
+  readonly server: StackServer;
   /** The socket's handle in its stack. */
   readonly handle: number;
   /** SOCK_STREAM, SOCK_DGRAM or SOCK_RAW. */
@@ -67,8 +81,8 @@ export class SocketDescriptor implements Descriptor {
   readonly #calls = new Set<PendingCall>();
   #closed = false;
 
-  constructor(stack: number, handle: number, type: number) {
-    this.stack = stack;
+  constructor(server: StackServer, handle: number, type: number) {
+    this.server = server;
     this.handle = handle;
     this.type = type;
   }
@@ -76,7 +90,7 @@ export class SocketDescriptor implements Descriptor {
   /** A call on this socket; see `request`. EBADF after close. */
   call(proc: Process, what: string, call: StackCall): Promise<Reply> {
     if (this.#closed) return Promise.reject(new SystemError(ERRNO.EBADF, what));
-    return request(proc, this.stack, what, { ...call, socket: this.handle }, this.#calls);
+    return request(proc, this.server, what, { ...call, socket: this.handle }, this.#calls);
   }
 
   /** Ends what is blocked on the socket and closes it: also when its process has been killed, so no signal stops this call. */
@@ -84,7 +98,7 @@ export class SocketDescriptor implements Descriptor {
     if (this.#closed) return;
     this.#closed = true;
     for (const call of this.#calls) call.cancel();
-    const { status } = await callStack(this.stack, { op: OP.close, socket: this.handle }).reply;
+    const { status } = await callStack(this.server.address, { op: OP.close, socket: this.handle }).reply;
     if (status !== 0) throw new SystemError(status, 'close');
   }
 }

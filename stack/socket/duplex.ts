@@ -5,7 +5,6 @@
 import { Buffer } from 'node:buffer';
 import { Duplex } from 'node:stream';
 import type { Process } from '../kernel/process.ts';
-import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
 import {
   AF_INET,
   IPPROTO_TCP,
@@ -21,7 +20,7 @@ import { sleepNs } from '../runtime/timers.ts';
 import { inetNtoa } from './inet.ts';
 import * as libsocket from './libsocket.ts';
 import type { SockaddrIn } from './libsocket.ts';
-import { hostByName } from './netdb.ts';
+import { UnknownHostError, hostByName } from './netdb.ts';
 
 type Done = (error?: Error | null) => void;
 
@@ -120,7 +119,7 @@ export class SocketDuplex extends Duplex {
   async #open({ host, port }: ConnectOptions): Promise<void> {
     const proc = this.#proc;
     const address = await hostByName(proc, host);
-    if (address === undefined) throw new SystemError(ERRNO.ENOENT, `unknown host ${host}`);
+    if (address === undefined) throw new UnknownHostError(host);
     const fd = await libsocket.socket(proc, AF_INET, SOCK_STREAM, IPPROTO_TCP);
     if (this.destroyed) return libsocket.close(proc, fd);
     this.#fd = fd;

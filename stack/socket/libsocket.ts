@@ -17,7 +17,7 @@ import {
   SO_RCVTIMEO,
   SO_SNDTIMEO,
 } from '../runtime/messages/request.ts';
-import { SocketDescriptor, request } from './descriptor.ts';
+import { SocketDescriptor, request, stackServer } from './descriptor.ts';
 
 /** An address of the Internet family; both in host order. */
 export interface SockaddrIn {
@@ -52,9 +52,9 @@ function waitFlag(socket: SocketDescriptor, flags: number): number {
  * @throws SystemError ENOENT when no stack runs; EAFNOSUPPORT, EPROTONOSUPPORT, EPROTOTYPE, ENOBUFS from the stack
  */
 export async function socket(proc: Process, domain: number, type: number, protocol: number): Promise<number> {
-  const stack = stackOf(proc).address;
-  const reply = await request(proc, stack, 'socket', { op: OP.socket, a: domain, b: type, c: protocol });
-  return proc.fds.add(new SocketDescriptor(stack, reply.value, type));
+  const server = stackServer(proc);
+  const reply = await request(proc, server, 'socket', { op: OP.socket, a: domain, b: type, c: protocol });
+  return proc.fds.add(new SocketDescriptor(server, reply.value, type));
 }
 
 /** Names the local end: bind(2). EADDRINUSE, EADDRNOTAVAIL, EINVAL. */
@@ -75,7 +75,7 @@ export async function accept(proc: Process, fd: number): Promise<{ fd: number; f
     flags: waitFlag(listening, 0),
     timeout: listening.receiveTimeout,
   });
-  const accepted = new SocketDescriptor(listening.stack, reply.value, SOCK_STREAM);
+  const accepted = new SocketDescriptor(listening.server, reply.value, SOCK_STREAM);
   return { fd: proc.fds.add(accepted), from: { address: reply.c >>> 0, port: reply.value2 } };
 }
 
@@ -222,7 +222,7 @@ export function ioctl<N extends ControlName>(
   name: N,
   argument: ControlIn<N>,
 ): Promise<ControlOut<N>> {
-  return control(socketOf(proc, fd, 'ioctl').stack, name, argument);
+  return control(socketOf(proc, fd, 'ioctl').server.address, name, argument);
 }
 
 /** A control call on the stack that the process uses (environment variable SOCK): what a command does that needs no socket of its own. */

@@ -31,6 +31,16 @@ async function hosts(proc: Process): Promise<HostEntry[]> {
   }
 }
 
+/** A name that stands for no address; `code` is the one that Node's own look-up has. */
+export class UnknownHostError extends Error {
+  readonly code = 'ENOTFOUND';
+
+  constructor(host: string) {
+    super(`unknown host ${host}`);
+    this.name = 'UnknownHostError';
+  }
+}
+
 /** Address of a host by dotted quad or name, undefined if it is unknown. */
 export async function hostByName(proc: Process, name: string): Promise<number | undefined> {
   const quad = inetAton(name);

@@ -36,15 +36,20 @@ export async function poll(proc: Process, entries: readonly PollEntry[], timeout
     if (socket === undefined) invalid++;
     else asked.push({ entry, socket });
   }
-  const stack = asked[0]?.socket.stack;
-  if (stack === undefined) return invalid;
-  if (asked.some(({ socket }) => socket.stack !== stack)) throw new SystemError(ERRNO.EINVAL, 'poll');
+  const server = asked[0]?.socket.server;
+  if (server === undefined) return invalid;
+  if (asked.some(({ socket }) => socket.server.address !== server.address))
+    throw new SystemError(ERRNO.EINVAL, 'poll');
   const data = Buffer.alloc(asked.length * ENTRY_BYTES);
   asked.forEach(({ entry, socket }, i) => {
     data.writeUInt32LE(socket.handle, i * ENTRY_BYTES);
     data.writeUInt32LE(entry.events, i * ENTRY_BYTES + 4);
   });
-  const reply = await request(proc, stack, 'poll', { op: OP.poll, data, timeout: invalid > 0 ? 0 : timeout });
+  const reply = await request(proc, server, 'poll', {
+    op: OP.poll,
+    data,
+    timeout: invalid > 0 ? 0 : timeout,
+  });
   const answer = takeData(reply);
   asked.forEach(({ entry }, i) => {
     entry.revents = answer.readUInt32LE(i * ENTRY_BYTES + 4);

@@ -120,7 +120,9 @@ async function relay(self: Process, fd: number, options: Options): Promise<void>
 async function serve(self: Process, options: Options, keep: boolean): Promise<number> {
   const listening = await openListening(self, options);
   do {
-    const fd = options.udp ? await awaitDatagram(self, listening) : await acceptOne(self, listening, options);
+    const fd = options.udp
+      ? await awaitDatagram(self, listening, options)
+      : await acceptOne(self, listening, options);
     if (!options.scan) await relay(self, fd, options);
     if (!options.udp) await libsocket.close(self, fd);
   } while (keep && !options.udp);
@@ -144,9 +146,10 @@ async function acceptOne(self: Process, listening: number, options: Options): Pr
 }
 
 /** The first datagram says who the peer is. */
-async function awaitDatagram(self: Process, fd: number): Promise<number> {
+async function awaitDatagram(self: Process, fd: number, { timeout }: Options): Promise<number> {
   const { data, from } = await libsocket.recvfrom(self, fd, libsocket.MESSAGE_BYTES);
   await libsocket.connect(self, fd, from);
+  if (timeout > 0) await libsocket.setsockopt(self, fd, SOL_SOCKET, SO_RCVTIMEO, timeout);
   await self.stdout.write(data);
   return fd;
 }
