@@ -79,15 +79,12 @@ function connectedGroups(
 function assignColumns(keys: readonly string[], neighbours: Neighbours): readonly (readonly string[])[] {
   const first = keys[0] ?? '';
   const oneEnd = [...search(first, neighbours).keys()].at(-1) ?? first;
-  const path = pathToFarthest(oneEnd, neighbours);
+  const path = fromEarlierEnd(pathToFarthest(oneEnd, neighbours), keys);
   const edgeCount = keys.reduce((sum, key) => sum + (neighbours.get(key)?.length ?? 0), 0) / 2;
   const places =
     edgeCount === keys.length - 1
       ? placesFromCentre(path[Math.floor((path.length - 1) / 2)] ?? first, keys, neighbours)
-      : placesFromEnd(
-          keys.indexOf(path[0] ?? '') <= keys.indexOf(path.at(-1) ?? '') ? path[0] : path.at(-1),
-          neighbours,
-        );
+      : placesFromEnd(path[0] ?? first, neighbours);
   const byPlace = groupBy(keys, (key) => places.get(key) ?? 0);
   return [...byPlace].sort(([a], [b]) => a - b).map(([, column]) => column);
 }
@@ -104,8 +101,13 @@ function pathToFarthest(start: string, neighbours: Neighbours): readonly string[
   return [...path, start].reverse();
 }
 
-function placesFromEnd(end: string | undefined, neighbours: Neighbours): ReadonlyMap<string, number> {
-  return new Map([...search(end ?? '', neighbours)].map(([key, { distance }]) => [key, distance]));
+/** The path in the direction that begins with the end which the lab declares first. */
+function fromEarlierEnd(path: readonly string[], keys: readonly string[]): readonly string[] {
+  return keys.indexOf(path[0] ?? '') <= keys.indexOf(path.at(-1) ?? '') ? path : path.toReversed();
+}
+
+function placesFromEnd(end: string, neighbours: Neighbours): ReadonlyMap<string, number> {
+  return new Map([...search(end, neighbours)].map(([key, { distance }]) => [key, distance]));
 }
 
 /** Branches of the centre go left until half of the boxes are there, in the order the lab declares them. */
