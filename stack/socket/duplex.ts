@@ -224,17 +224,19 @@ export class SocketDuplex extends Duplex {
     this.#idleTimer = undefined;
   }
 
+  /** ns. */
+  #idleTimeLeft(): number {
+    return this.#lastActive + this.timeout * MS - refreshNow();
+  }
+
   /** One timer at a time; when it rings it sleeps again for what activity since has put off. */
   async #watchIdle(): Promise<void> {
     const timer = new AbortController();
     this.#idleTimer = timer;
     try {
-      for (
-        let left = this.timeout * MS;
-        left > 0;
-        left = this.#lastActive + this.timeout * MS - refreshNow()
-      ) {
+      for (let left = this.timeout * MS; left > 0; left = this.#idleTimeLeft()) {
         await sleepNs(left, timer.signal);
+        if (timer.signal.aborted) return;
       }
     } catch {
       // Stopped: the time-out was changed or the connection is gone.

@@ -42,6 +42,13 @@ function socketOf(proc: Process, fd: number, what: string): SocketDescriptor {
   return descriptor;
 }
 
+/** Enters a new socket in the process's table; closes it when the process was interrupted while the stack made it. */
+async function enter(proc: Process, made: SocketDescriptor, what: string): Promise<number> {
+  if (!proc.signal.aborted) return proc.fds.add(made);
+  await made.close();
+  throw new SystemError(ERRNO.EINTR, what);
+}
+
 function waitFlag(socket: SocketDescriptor, flags: number): number {
   return socket.nonBlocking ? flags | MSG_DONTWAIT : flags;
 }
@@ -54,7 +61,7 @@ function waitFlag(socket: SocketDescriptor, flags: number): number {
 export async function socket(proc: Process, domain: number, type: number, protocol: number): Promise<number> {
   const server = stackServer(proc);
   const reply = await request(proc, server, 'socket', { op: OP.socket, a: domain, b: type, c: protocol });
-  return proc.fds.add(new SocketDescriptor(server, reply.value, type));
+  return enter(proc, new SocketDescriptor(server, reply.value, type), 'socket');
 }
 
 /** Names the local end: bind(2). EADDRINUSE, EADDRNOTAVAIL, EINVAL. */
@@ -76,7 +83,8 @@ export async function accept(proc: Process, fd: number): Promise<{ fd: number; f
     timeout: listening.receiveTimeout,
   });
   const accepted = new SocketDescriptor(listening.server, reply.value, SOCK_STREAM);
-  return { fd: proc.fds.add(accepted), from: { address: reply.c >>> 0, port: reply.value2 } };
+  const fd = await enter(proc, accepted, 'accept');
+  return { fd, from: { address: reply.c >>> 0, port: reply.value2 } };
 }
 
 /** Connects, or sets the peer of a datagram socket: connect(2). ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EINPROGRESS. */
