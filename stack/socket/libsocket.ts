@@ -83,8 +83,8 @@ export async function accept(proc: Process, fd: number): Promise<{ fd: number; f
     timeout: listening.receiveTimeout,
   });
   const accepted = new SocketDescriptor(listening.server, reply.value, SOCK_STREAM);
-  const fd = await enter(proc, accepted, 'accept');
-  return { fd, from: { address: reply.c >>> 0, port: reply.value2 } };
+  const entered = await enter(proc, accepted, 'accept');
+  return { fd: entered, from: { address: reply.c >>> 0, port: reply.value2 } };
 }
 
 /** Connects, or sets the peer of a datagram socket: connect(2). ECONNREFUSED, ETIMEDOUT, EHOSTUNREACH, ENETUNREACH, EINPROGRESS. */
