@@ -3,7 +3,7 @@
  */
 import { UsageError } from '../kernel/process.ts';
 import type { Process } from '../kernel/process.ts';
-import { classMask, inetAton, inetNtoa, maskOf, prefixLengthOf } from '../socket/inet.ts';
+import { inetAton, inetNtoa, maskOf, prefixLengthOf } from '../socket/inet.ts';
 import { hostByAddress, hostByName } from '../socket/netdb.ts';
 import { CommandError } from './command.ts';
 
@@ -40,7 +40,7 @@ export function hexMask(mask: string): string {
   return `0x${(inetAton(mask) ?? 0).toString(16).padStart(8, '0')}`;
 }
 
-/** A network as netstat prints it: zeros at the end left out, the length after a slash unless it is that of the class: `10.0.0/24`, `10`. */
+/** A network as netstat prints it: zeros at the end left out, the length after a slash: `10.0.0/24`, `127/8`. */
 export function networkText(destination: string, netmask: string): string {
   const address = inetAton(destination) ?? 0;
   const mask = inetAton(netmask) ?? 0;
@@ -51,7 +51,7 @@ export function networkText(destination: string, netmask: string): string {
   const octets = inetNtoa(address)
     .split('.')
     .slice(0, Math.max(1, Math.ceil(length / 8)));
-  return `${octets.join('.')}${mask === classMask(address) ? '' : `/${length}`}`;
+  return `${octets.join('.')}/${length}`;
 }
 
 /** MAC address in six colon-separated hexadecimal parts, each with one or two digits; undefined if `text` is none. */

@@ -16,7 +16,7 @@ import type { Arguments } from './command.ts';
 export function arpLine(entry: ArpInfo, name: string): string {
   const { address, mac, state, expires } = entry;
   const marks = state === 'permanent' ? ' permanent' : state === 'published' ? ' published' : '';
-  const left = expires === undefined ? '' : ` expires in ${Math.max(0, Math.round(expires))} s`;
+  const left = expires === undefined ? '' : ` expires in ${Math.max(0, Math.round(expires))} seconds`;
   return `${name} (${address}) at ${mac ?? '(incomplete)'} on ${entry.interface}${marks}${left}\n`;
 }
 

@@ -133,9 +133,14 @@ export interface CommandSpec {
   readonly complete?: Completer;
 }
 
-/** Usage as BSD prints it: every form with the command's name. */
+/** Usage as BSD prints it: every form with the command's name; a line that starts with a blank goes on with the form above. */
 export function usageText(name: string, usage: string): string {
-  const lines = usage.split('\n').map((form, i) => `${i === 0 ? 'usage:' : '      '} ${name} ${form}`);
+  const lines = usage
+    .split('\n')
+    .map(
+      (form, i) =>
+        `${i === 0 ? 'usage:' : '      '} ${form.startsWith(' ') ? ' '.repeat(name.length) : name} ${form}`,
+    );
   return `${lines.join('\n')}\n`;
 }
 
