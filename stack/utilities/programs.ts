@@ -4,14 +4,27 @@
 import { launchStack } from '../kernel/io-pkt.ts';
 import { registerProgram } from '../kernel/program-table.ts';
 import type { ProgramEntry } from '../kernel/program-table.ts';
+import { arp } from './arp.ts';
 import { cp, mkdir, mv, rm, touch } from './file-utilities.ts';
 import { help } from './help.ts';
+import { httpClient } from './http.ts';
+import { httpd } from './httpd.ts';
+import { ifconfig } from './ifconfig.ts';
 import { ls } from './ls.ts';
+import { mount } from './mount.ts';
+import { nc } from './nc.ts';
+import { netstat } from './netstat.ts';
+import { nicinfo } from './nicinfo.ts';
 import { pidin } from './pidin.ts';
+import { ping } from './ping.ts';
 import { env, falseCommand, hostname, on, slay, sleep, trueCommand, waitfor } from './process-utilities.ts';
+import { route } from './route.ts';
 import { sh } from './shell/shell.ts';
 import { sloginfo } from './sloginfo.ts';
+import { sysctl } from './sysctl.ts';
 import { cat, echo, grep, head, tail, tee, wc } from './text-utilities.ts';
+import { traceroute } from './traceroute.ts';
+import { ttcp } from './ttcp.ts';
 
 const STACK_USAGE =
   '[-d driver [options]]... [-p protocol [options]]... [-i instance] [-t threads] [-P priority] [-Sv]';
@@ -24,6 +37,7 @@ const stacks = ['io-pkt-v4', 'io-pkt-v4-hc', 'io-pkt-v6-hc'].map((name): Program
 
 const programs: readonly ProgramEntry[] = [
   ...stacks,
+  arp,
   cat,
   cp,
   echo,
@@ -33,20 +47,32 @@ const programs: readonly ProgramEntry[] = [
   head,
   help,
   hostname,
+  httpClient,
+  httpd,
+  ifconfig,
   ls,
   mkdir,
+  mount,
   mv,
+  nc,
+  netstat,
+  nicinfo,
   on,
   pidin,
+  ping,
   rm,
+  route,
   { name: 'sh', usage: '[-c line | file]', summary: 'run command lines', run: sh },
   slay,
   sleep,
   sloginfo,
+  sysctl,
   tail,
   tee,
   touch,
+  traceroute,
   trueCommand,
+  ttcp,
   waitfor,
   wc,
 ];
