@@ -4,6 +4,7 @@
  * at the priority of the client it serves. Calls take the process that makes them as their first argument.
  */
 import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
+import { sleepNs } from '../runtime/timers.ts';
 import { interruptible } from './byte-stream.ts';
 import type { Descriptor } from './descriptors.ts';
 import { enterBlock, whileBlocked } from './party.ts';
@@ -34,6 +35,13 @@ export const PULSE_CODE_MINAVAIL = 0;
 export const SIDE_CHANNEL = 0x4000_0000;
 
 const SCOID_SHIFT = 65_536;
+
+/**
+ * Programs run in one thread and, in virtual time, cost none. So that one which never waits for anything but messages holds up neither
+ * the thread nor the clock, each so many of them are followed by a pause of so many ns.
+ */
+const SENDS_PER_TURN = 256;
+const TURN_NS = 1000;
 
 /** What MsgReceive() returns: a message to reply to, or a pulse (rcvid 0). */
 export type Received =
@@ -287,12 +295,15 @@ export function isUnanswered(self: Party, rcvid: number): boolean {
 }
 
 /** Sends a message and waits for the answer. Rejects with the server's error, EINTR when interrupted, ESRCH when the server dies. */
-export function msgSend(self: Party, coid: number, message: Message, signal = self.signal): Promise<Answer> {
-  try {
-    return connectionOf(self, coid).send(self, message, signal);
-  } catch (error) {
-    return Promise.reject(error as Error);
-  }
+export async function msgSend(
+  self: Party,
+  coid: number,
+  message: Message,
+  signal = self.signal,
+): Promise<Answer> {
+  const connection = connectionOf(self, coid);
+  if (++self.messaging.sends % SENDS_PER_TURN === 0) await sleepNs(TURN_NS, signal);
+  return connection.send(self, message, signal);
 }
 
 /** Sends a pulse: a small message that is queued and never answered. `priority` defaults to the sender's. */

@@ -30,7 +30,7 @@ async function io<T extends IoType>(
   signal = self.signal,
 ): Promise<IoMap[T]['reply']> {
   const { reply } = await msgSend(self, fd, { ...body, type }, signal);
-  return reply as IoMap[T]['reply'];
+  return reply;
 }
 
 /** The manager of a path: throws ENOENT when no prefix fits. */

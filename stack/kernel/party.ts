@@ -111,6 +111,8 @@ export interface Messaging {
   nextChid: number;
   nextScoid: number;
   nextSequence: number;
+  /** Messages sent so far. */
+  sends: number;
 }
 
 export function createMessaging(): Messaging {
@@ -121,6 +123,7 @@ export function createMessaging(): Messaging {
     nextChid: 1,
     nextScoid: 1,
     nextSequence: 1,
+    sends: 0,
   };
 }
 

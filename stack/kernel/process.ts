@@ -187,7 +187,7 @@ async function runProgram(self: Process, program: Program): Promise<number> {
   try {
     return await program(self);
   } catch (error) {
-    return await report(self, error);
+    return report(self, error);
   }
 }
 

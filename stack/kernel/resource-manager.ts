@@ -90,7 +90,7 @@ export function resourceManager(self: Process): ResourceManager {
   function attach<O>(prefix: string, connect: ConnectFunctions<O>, io: IoFunctions<O>): () => void {
     const handle = nextHandle++;
     const server: PathServer = { nd: 0, pid: self.pid, chid, handle };
-    points.set(handle, { connect, io } as AttachPoint);
+    points.set(handle, { connect, io });
     paths.register(prefix, server);
     const detach = (): void => {
       detachAll.delete(detach);

@@ -15,6 +15,7 @@ export interface Terminal {
   onResize(listener: () => void): void;
 }
 
+const ESCAPE = '\x1b';
 const CTRL_C = '\x03';
 const CTRL_D = '\x04';
 const CTRL_U = '\x15';
@@ -35,10 +36,10 @@ export interface Console {
  * Takes one key from the start of `input`: an escape sequence or a character. Returns '' when a sequence is not complete yet.
  */
 export function takeKey(input: string): string {
-  if (!input.startsWith('\x1b')) return String.fromCodePoint(input.codePointAt(0)!);
+  if (!input.startsWith(ESCAPE)) return String.fromCodePoint(input.codePointAt(0)!);
   // CSI and SS3 sequences (ECMA-48), or a key with Alt.
-  const sequence = /^\x1b(?:\[[0-?]*[ -/]*[@-~]|O[ -~]|[^[O])/su.exec(input);
-  return sequence?.[0] ?? '';
+  const sequence = /^(?:\[[0-?]*[ -/]*[@-~]|O[ -~]|[^[O])/su.exec(input.slice(1));
+  return sequence === null ? '' : ESCAPE + sequence[0];
 }
 
 export function openConsole(terminal: Terminal): Console {
@@ -47,18 +48,17 @@ export function openConsole(terminal: Terminal): Console {
   let lines: (string | undefined)[] = [];
   let partial = '';
   let onInterrupt: (() => void) | undefined;
-  let wake = (): void => undefined;
+  let wake: (() => void)[] = [];
+
+  /** Reads of the foreground job under way: only then is input edited and echoed. */
+  let reading = 0;
 
   const change = (signal: AbortSignal | undefined): Promise<void> =>
-    interruptible(new Promise<void>((resolve) => (wake = resolve)), signal, 'read');
+    interruptible(new Promise<void>((resolve) => wake.push(resolve)), signal, 'read');
   const echo = (text: string): void => terminal.write(text);
 
   function cook(key: string): void {
-    if (key === CTRL_C) {
-      partial = '';
-      echo('^C\r\n');
-      onInterrupt?.();
-    } else if (key === '\r' || key === '\n') {
+    if (key === '\r' || key === '\n') {
       echo('\r\n');
       lines.push(`${partial}\n`);
       partial = '';
@@ -78,30 +78,50 @@ export function openConsole(terminal: Terminal): Console {
     }
   }
 
-  function cookAll(): void {
-    while (onInterrupt !== undefined && typed !== '') {
+  /** Gives the foreground job what it reads. Ctrl-C counts whether it reads or not, and takes away all that was typed before. */
+  function feed(): void {
+    if (onInterrupt === undefined) return;
+    const interrupt = typed.lastIndexOf(CTRL_C);
+    if (interrupt >= 0) {
+      typed = typed.slice(interrupt + 1);
+      partial = '';
+      lines = [];
+      echo('^C\r\n');
+      onInterrupt();
+    }
+    while (reading > 0 && lines.length === 0 && typed !== '') {
       const key = takeKey(typed);
       if (key === '') break;
       typed = typed.slice(key.length);
-      if (!key.startsWith('\x1b')) cook(key);
+      if (!key.startsWith(ESCAPE)) cook(key);
+    }
+  }
+
+  async function readLine(signal: AbortSignal | undefined): Promise<Uint8Array | undefined> {
+    reading++;
+    try {
+      feed();
+      while (lines.length === 0) await change(signal);
+      const line = lines.shift();
+      return line === undefined ? undefined : toBytes(line);
+    } finally {
+      reading--;
     }
   }
 
   terminal.onInput((text) => {
     typed += text;
-    cookAll();
-    wake();
+    feed();
+    const resume = wake;
+    wake = [];
+    for (const each of resume) each();
   });
 
   return {
     terminal,
     source: {
       isTerminal: true,
-      async read(signal) {
-        while (lines.length === 0) await change(signal);
-        const line = lines.shift();
-        return line === undefined ? undefined : toBytes(line);
-      },
+      read: readLine,
       close: () => undefined,
     },
     sink: {
@@ -125,10 +145,8 @@ export function openConsole(terminal: Terminal): Console {
     },
     setForeground(interrupt) {
       onInterrupt = interrupt;
-      if (interrupt !== undefined) {
-        cookAll();
-        return;
-      }
+      feed();
+      if (interrupt !== undefined) return;
       // What the job has not read was typed ahead for the shell.
       typed = lines.filter((line) => line !== undefined).join('') + partial + typed;
       lines = [];
