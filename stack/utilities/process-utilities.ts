@@ -45,6 +45,8 @@ export const slay = command({
   complete: (_words, _index, self) => self.node.processes.all().map(({ name }) => name),
 });
 
+const NOT_FOUND = 127;
+
 /** Runs a command as a child; 127 when there is none of that name. */
 async function runOther(
   self: Process,
@@ -52,8 +54,9 @@ async function runOther(
   options: Parameters<typeof runChild>[2],
 ): Promise<number> {
   const status = await runChild(self, argv, options);
-  if (status === undefined) throw new CommandError(`${argv[0] ?? ''}: not found`, 127);
-  return status;
+  if (status !== undefined) return status;
+  await self.stderr.write(`${self.name}: ${argv[0] ?? ''}: not found\n`);
+  return NOT_FOUND;
 }
 
 const MAX_PRIORITY = 63;

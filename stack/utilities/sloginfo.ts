@@ -18,18 +18,19 @@ function lines({ time, severity, source, text }: LogEntry): string {
     .join('');
 }
 
-/** Prints entries as they come, until the process is told to end. */
-async function follow(self: Process): Promise<never> {
-  const entries: LogEntry[] = [];
+/** Prints what is kept and then entries as they come, until the process is told to end. */
+async function follow(self: Process, kept: readonly LogEntry[]): Promise<never> {
+  // What is written while earlier entries are printed is waiting here.
+  const entries = [...kept];
   let wake = (): void => undefined;
   const stop = self.node.log.follow((entry) => {
     entries.push(entry);
     wake();
   });
   try {
+    await self.stdout.write(HEADING);
     for (;;) {
-      for (const entry of entries.splice(0)) await self.stdout.write(lines(entry));
-      if (entries.length > 0) continue;
+      while (entries.length > 0) await self.stdout.write(entries.splice(0).map(lines).join(''));
       const more = new Promise<void>((resolve) => (wake = resolve));
       await whileBlocked(self, 'SIGWAITINFO', '', interruptible(more, self.signal, 'sloginfo'));
     }
@@ -49,7 +50,8 @@ export const sloginfo = command({
       log.clear();
       if (!args.has('w')) return 0;
     }
+    if (args.has('w')) return follow(self, log.entries());
     await self.stdout.write(HEADING + log.entries().map(lines).join(''));
-    return args.has('w') ? follow(self) : 0;
+    return 0;
   },
 });

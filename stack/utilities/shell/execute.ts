@@ -52,21 +52,20 @@ interface Running {
 }
 
 async function runForeground(shell: Shell, pipeline: Pipeline): Promise<number> {
+  const { self } = shell;
   const interrupt = new AbortController();
   const processes: Process[] = [];
   shell.foreground = { processes, interrupt };
+  const run = async (): Promise<number> => {
+    const { done } = await startPipeline(shell, pipeline, self.stdin, processes);
+    return interruptible(done, self.signal, 'wait');
+  };
   try {
-    const { done } = await startPipeline(shell, pipeline, shell.self.stdin, processes);
-    const status = await whileBlocked(
-      shell.self,
-      'WAITPID',
-      String(processes[0]?.pid ?? ''),
-      interruptible(done, shell.self.signal, 'wait'),
-    );
+    const status = await whileBlocked(self, 'WAITPID', '', run());
     return pipeline.negated ? Number(status === 0) : status;
   } catch (error) {
     // The shell itself has been told to end: what it waits for ends with it.
-    if (shell.self.signal.aborted) for (const process of processes) process.kill('SIGHUP');
+    if (self.signal.aborted) for (const process of processes) process.kill('SIGHUP');
     throw error;
   } finally {
     shell.foreground = undefined;
