@@ -190,7 +190,7 @@ describe('a node on the map', () => {
     if (box === undefined) throw new Error('no box');
     const view = mount(MapBoxView, { props: { box, selected: false, tabbable: true } });
     expect(view.attributes('aria-label')).toBe(
-      'node alpha, io-pkt-v4-hc, en0 up 10.0.0.1/24, en1 no carrier , en2 down ',
+      'alpha io-pkt-v4-hc en0 10.0.0.1/24 en1 no carrier en2 down, node, en0 up, en1 no carrier, en2 down',
     );
     expect(view.findAll('.row-text').map((text) => text.text())).toEqual([
       '10.0.0.1/24',
