@@ -11,8 +11,14 @@ import { denyPermissions } from './security/deny-permissions.ts';
 import { denyWebviews } from './security/deny-webviews.ts';
 import { openWindow } from './window.ts';
 
+/** The lab file named on the command line: after the program, and in a checkout after the folder it runs from. */
+function labArgument(): string | undefined {
+  const given = process.argv.filter((argument) => !argument.startsWith('-'));
+  return given[app.isPackaged ? 1 : 2];
+}
+
 /** Runs the shell until its window is closed. Shall be called before Electron is ready. */
-export async function runShell(createHost: LabHostFactory, labPath: string | undefined): Promise<void> {
+export async function runShell(createHost: LabHostFactory): Promise<void> {
   if (!app.requestSingleInstanceLock()) return app.quit();
   registerScheme();
   app.enableSandbox();
@@ -23,7 +29,7 @@ export async function runShell(createHost: LabHostFactory, labPath: string | und
   });
   await app.whenReady();
   try {
-    await openLab(await createHost(labPath));
+    await openLab(await createHost(labArgument()));
   } catch (error) {
     dialog.showErrorBox('Stackscope cannot start', error instanceof Error ? error.message : String(error));
     app.exit(1);

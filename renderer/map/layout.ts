@@ -5,6 +5,7 @@
  */
 import type { Position } from '../../main/api/model.ts';
 import { groupBy } from '../group-by.ts';
+import { findClusters, type Clusters } from './clusters.ts';
 
 export interface LayoutBox {
   readonly key: string;
@@ -17,20 +18,40 @@ const rowGap = 40;
 const groupGap = 90;
 /** Boxes in a column before it is broken into several. */
 const shortColumn = 7;
+/** Columns in a row before it is broken into several. */
+const longRow = 12;
 
-type Neighbours = ReadonlyMap<string, readonly string[]>;
+export type Neighbours = ReadonlyMap<string, readonly string[]>;
 
 export function layoutBoxes(
   boxes: readonly LayoutBox[],
   edges: readonly (readonly [string, string])[],
 ): ReadonlyMap<string, Position> {
-  const sizes = new Map(boxes.map((box) => [box.key, box]));
-  const neighbours = collectNeighbours(boxes, edges);
-  const groups = connectedGroups(boxes, neighbours).map((keys) => {
+  const clusters = findClusters(boxes, collectNeighbours(boxes, edges));
+  const sizes = new Map(clusters.boxes.map((box) => [box.key, box]));
+  const neighbours = collectNeighbours(clusters.boxes, edges);
+  const groups = connectedGroups(clusters.boxes, neighbours).map((keys) => {
     const columns = breakColumns(orderColumns(assignColumns(keys, neighbours), neighbours));
-    return placeColumns(columns, sizes);
+    return stackRows(wrapColumns(columns).map((row) => placeColumns(row, sizes)));
   });
-  return packGroups(groups);
+  return openBlocks(packGroups(groups), clusters, sizes);
+}
+
+/** Puts the contents of each block where the block is. */
+function openBlocks(
+  positions: ReadonlyMap<string, Position>,
+  clusters: Clusters,
+  sizes: ReadonlyMap<string, LayoutBox>,
+): ReadonlyMap<string, Position> {
+  const all = new Map(positions);
+  for (const [key, places] of clusters.blocks) {
+    const [centre, size] = [positions.get(key), sizes.get(key)];
+    if (centre === undefined || size === undefined) continue;
+    for (const [inner, { x, y }] of places) {
+      all.set(inner, { x: centre.x - size.width / 2 + x, y: centre.y - size.height / 2 + y });
+    }
+  }
+  return all;
 }
 
 function collectNeighbours(
@@ -164,6 +185,24 @@ function breakColumns(columns: readonly (readonly string[])[]): readonly (readon
     const parts = Math.ceil(column.length / rows);
     return Array.from({ length: parts }, (_, part) => column.slice(part * rows, (part + 1) * rows));
   });
+}
+
+/** Very many columns continue in a second row, and so on, until the whole is not much wider than high. */
+function wrapColumns(columns: readonly (readonly string[])[]): readonly (readonly (readonly string[])[])[] {
+  if (columns.length <= longRow) return [columns];
+  const perRow = Math.max(4, Math.ceil(Math.sqrt(columns.length * 1.5)));
+  const rows = Math.ceil(columns.length / perRow);
+  return Array.from({ length: rows }, (_, row) => columns.slice(row * perRow, (row + 1) * perRow));
+}
+
+function stackRows(rows: readonly PlacedGroup[]): PlacedGroup {
+  const positions = new Map<string, Position>();
+  let top = 0;
+  for (const row of rows) {
+    for (const [key, { x, y }] of row.positions) positions.set(key, { x, y: top + y });
+    top += row.height + groupGap;
+  }
+  return { positions, width: Math.max(...rows.map(({ width }) => width)), height: top - groupGap };
 }
 
 interface PlacedGroup {

@@ -59,11 +59,33 @@ describe('the automatic layout', () => {
     expect(ratio).toBeLessThan(6);
   });
 
+  it('gathers the nodes of each of many switches around it', () => {
+    const switches = Array.from({ length: 20 }, (_, i) => `s${i}`);
+    const nodes = chain(1_000);
+    const edges = [
+      ...nodes.map(({ key }, i) => [key, `s${i % 20}`] as const),
+      ...switches.slice(1).map((key, i) => [`s${i}`, key] as const),
+    ];
+    const places = layoutBoxes([...nodes, ...switches.map(box)], edges);
+    const at = (key: string) => places.get(key) ?? { x: NaN, y: NaN };
+    const frames = switches.map((name, i) => {
+      const own = [name, ...nodes.filter((_, n) => n % 20 === i).map(({ key }) => key)].map(at);
+      const [xs, ys] = [own.map(({ x }) => x), own.map(({ y }) => y)];
+      const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+      const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+      return { key: name, x, y, width: right - left, height: bottom - top };
+    });
+    frames.forEach((a, i) => frames.slice(i + 1).forEach((b) => expect(overlap(a, b)).toBe(false)));
+    const xs = [...places.values()].map(({ x }) => x);
+    const ys = [...places.values()].map(({ y }) => y);
+    expect((Math.max(...xs) - Math.min(...xs)) / (Math.max(...ys) - Math.min(...ys))).toBeLessThan(4);
+  });
+
   it('places every box once and none on another, whatever the network', () => {
     const network = fc
-      .integer({ min: 1, max: 25 })
+      .integer({ min: 1, max: 40 })
       .chain((size) =>
-        fc.tuple(fc.constant(size), fc.array(fc.tuple(fc.nat(size), fc.nat(size)), { maxLength: 40 })),
+        fc.tuple(fc.constant(size), fc.array(fc.tuple(fc.nat(size), fc.nat(size)), { maxLength: 60 })),
       );
     fc.assert(
       fc.property(network, ([size, pairs]) => {
