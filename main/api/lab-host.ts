@@ -33,6 +33,8 @@ export interface LabConsole {
 /**
  * A lab that is open, as a host application sees it. A method that cannot do what was asked throws (or
  * rejects with) an `Error` whose message says what was wrong and what would be right; it is shown to the user.
+ * `describe` and `rates` always answer, also while a lab starts, stops or is replaced. Subscriptions to packets
+ * outlive the lab; consoles end with the nodes they are on.
  */
 export interface LabHost {
   describe(): LabDescription;
@@ -43,7 +45,8 @@ export interface LabHost {
   stop(): Promise<void>;
   restart(): Promise<void>;
   /**
-   * Replaces the lab by the one in `lab.text` and starts it. If the text has errors the present lab stays.
+   * Replaces the lab by the one in `lab.text`, empties the ring of packets and starts it. If the text has errors the
+   * present lab stays.
    * @returns every problem found, with its line.
    */
   openLab(lab: LabText): Promise<readonly Problem[]>;

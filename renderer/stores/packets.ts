@@ -9,6 +9,7 @@ import type { OpenedCapture, PacketDetail, PacketSummary } from '../../main/api/
 import { base64FromBytes, bytesFromBase64 } from '../api/base64.ts';
 import { parsePacketFilter } from '../packets/packet-filter.ts';
 import { useConnectionStore } from './connection.ts';
+import { useTopologyStore } from './topology.ts';
 
 /** Rows kept of the live stream: as many as the host keeps, more while the reader looks at older ones. */
 const liveLimit = 5_000;
@@ -18,6 +19,7 @@ const fileLimit = 200_000;
 
 export const usePacketsStore = defineStore('packets', () => {
   const connection = useConnectionStore();
+  const topology = useTopologyStore();
   const live = shallowRef<readonly PacketSummary[]>([]);
   const fileRows = shallowRef<readonly PacketSummary[]>([]);
   const file = shallowRef<OpenedCapture>();
@@ -144,6 +146,14 @@ export const usePacketsStore = defineStore('packets', () => {
 
   watch(selectedNumber, (number) => void loadDetail(number));
   watch(point, () => void subscribe());
+  watch(
+    () => topology.opened,
+    () => {
+      select(undefined);
+      void subscribe();
+      void refreshPoints();
+    },
+  );
 
   return {
     rows,

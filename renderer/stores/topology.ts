@@ -40,6 +40,8 @@ export const useTopologyStore = defineStore('topology', () => {
   const problems = shallowRef<readonly Problem[]>([]);
   const problemFile = ref('');
   const busy = ref(false);
+  /** Counts the labs opened in this window: what belonged to an earlier one is out of date. */
+  const opened = ref(0);
 
   const state = computed(() => rates.value?.state ?? lab.value?.state ?? 'stopped');
   const linkRates = computed(() => new Map<string, LinkRates>(rates.value?.links.map((r) => [r.name, r])));
@@ -85,6 +87,7 @@ export const useTopologyStore = defineStore('topology', () => {
     if (found.some((problem) => problem.severity === 'error')) return;
     selected.value = undefined;
     await refresh();
+    opened.value++;
   }
 
   async function loadExamples(): Promise<void> {
@@ -103,6 +106,7 @@ export const useTopologyStore = defineStore('topology', () => {
     problems,
     problemFile,
     busy,
+    opened,
     state,
     linkRates,
     interfaceRates,

@@ -99,7 +99,11 @@ export function createSampleHost(): SampleHost {
     start: record('start'),
     stop: record('stop'),
     restart: record('restart'),
-    openLab: async ({ name }) => [{ severity: 'error', message: `${name}: no nodes`, line: 3 }],
+    openLab: async ({ name, text }) => {
+      if (text === '') return [{ severity: 'error', message: `${name}: no nodes`, line: 3 }];
+      lab = { ...lab, name: text, revision: lab.revision + 1 };
+      return [];
+    },
     examples: async () => [{ name: 'two-nodes', description: 'Two nodes', text: 'name: two-nodes\n' }],
     capturePoints: () => ['link:wire'],
     subscribePackets: (_filter, onBatch) => {

@@ -25,8 +25,11 @@ beforeEach(async () => {
   host = createSampleHost();
   server = createApiServer(host, { ratesInterval: 5 });
   const connection = useConnectionStore();
+  const ownServer = server;
   connection.use(
     createSession(() => {
+      // The session of an earlier test still tries to come back.
+      if (server !== ownServer) return Promise.reject(new Error('this test is over'));
       pair = createTransportPair();
       server.attach(pair.host);
       return Promise.resolve(pair.renderer);
@@ -37,6 +40,7 @@ beforeEach(async () => {
   useConsolesStore().connect();
   connection.requireSession().start();
   await vi.waitFor(() => expect(useTopologyStore().lab?.name).toBe('two-nodes'));
+  await vi.waitFor(() => expect(host.packetSubscribers).toBe(1));
 });
 
 afterEach(() => server.close());
@@ -49,13 +53,33 @@ describe('the connection', () => {
     expect(connection.state).toBe('lost');
     await vi.waitFor(() => expect(connection.state).toBe('open'));
     await vi.waitFor(() => expect(useTopologyStore().lab?.name).toBe('after the break'));
-    expect(host.packetSubscribers).toBe(1);
+    await vi.waitFor(() => expect(host.packetSubscribers).toBe(1));
   });
 
   it('shows what the host refused', async () => {
     const connection = useConnectionStore();
     await connection.request('console.open', { node: 'delta', columns: 80, rows: 24 });
     expect(connection.notices.map(({ text }) => text)).toEqual(['there is no node "delta"']);
+  });
+});
+
+describe('opening a lab', () => {
+  it('replaces the map and leaves the packets of the old lab behind', async () => {
+    const packets = usePacketsStore();
+    host.emitPackets([summary(1)]);
+    await vi.waitFor(() => expect(packets.rows).toHaveLength(1));
+    await useTopologyStore().open('other.lab.yaml', 'other');
+    expect(useTopologyStore().lab?.name).toBe('other');
+    await vi.waitFor(() => expect(packets.rows).toHaveLength(0));
+    expect(host.packetSubscribers).toBe(1);
+  });
+
+  it('with errors keeps everything and shows them', async () => {
+    const topology = useTopologyStore();
+    await topology.open('empty.lab.yaml', '');
+    expect(topology.problems).toMatchObject([{ message: 'empty.lab.yaml: no nodes', line: 3 }]);
+    expect(topology.lab?.name).toBe('two-nodes');
+    expect(topology.opened).toBe(0);
   });
 });
 
