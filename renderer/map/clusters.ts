@@ -3,7 +3,15 @@
  * one block: the nodes in a grid, the switch above its middle.
  */
 import type { Position } from '../../main/api/model.ts';
-import type { LayoutBox, Neighbours } from './layout.ts';
+
+export interface LayoutBox {
+  readonly key: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** The keys that each key is linked to. */
+export type Neighbours = ReadonlyMap<string, readonly string[]>;
 
 /** So many boxes with no other neighbour make a block. */
 const blockSize = 8;

@@ -5,13 +5,7 @@
  */
 import type { Position } from '../../main/api/model.ts';
 import { groupBy } from '../group-by.ts';
-import { findClusters, type Clusters } from './clusters.ts';
-
-export interface LayoutBox {
-  readonly key: string;
-  readonly width: number;
-  readonly height: number;
-}
+import { findClusters, type Clusters, type LayoutBox, type Neighbours } from './clusters.ts';
 
 const columnGap = 168;
 const rowGap = 40;
@@ -20,8 +14,6 @@ const groupGap = 90;
 const shortColumn = 7;
 /** Columns in a row before it is broken into several. */
 const longRow = 12;
-
-export type Neighbours = ReadonlyMap<string, readonly string[]>;
 
 export function layoutBoxes(
   boxes: readonly LayoutBox[],
