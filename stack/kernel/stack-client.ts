@@ -1,0 +1,142 @@
+/**
+ * MsgSend() to an io-pkt: a request record goes to the stack's queue, its source is raised, and the caller's promise is kept when the reply comes.
+ * Clients live in the thread that owns the memory (thread 0); replies come back on a ring, each with one wake-up per batch.
+ */
+import { Buffer } from 'node:buffer';
+import { mFree, ownerTag } from '../memory/mbuf.ts';
+import { mFromBytes, mToBytes } from '../memory/mbuf-chain.ts';
+import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
+import type { ControlIn, ControlName, ControlOut } from '../runtime/messages/control.ts';
+import { OP, requests } from '../runtime/messages/request.ts';
+import type { Request } from '../runtime/messages/request.ts';
+import { postRequest, setReplyHandler } from '../runtime/messages/post.ts';
+
+/** A reply: valid only inside the completion it is given to; whoever wants its chain takes it with `takeChain`. */
+export interface Reply {
+  readonly status: number;
+  readonly value: number;
+  readonly value2: number;
+  readonly c: number;
+  /** Data of the reply, 0 if none. The receiver frees it. */
+  readonly chain: number;
+  readonly chainLen: number;
+}
+
+/** What a call is: the operation, its arguments, its data. */
+export interface StackCall {
+  readonly op: number;
+  readonly socket?: number;
+  readonly a?: number;
+  readonly b?: number;
+  readonly c?: number;
+  readonly flags?: number;
+  /** Data on the way in: bytes that are copied into mbufs once. */
+  readonly data?: Uint8Array;
+  /** ns; 0 or absent: none. */
+  readonly timeout?: number;
+  /** Priority of the client; io-pkt floats to it. */
+  readonly priority?: number;
+}
+
+interface Completion {
+  readonly request: number;
+  readonly settle: (reply: Reply) => void;
+}
+
+const completions: (Completion | undefined)[] = [];
+const freeSlots: number[] = [];
+const MESSAGE = ownerTag('message');
+const DEFAULT_PRIORITY = 10;
+
+function onReply(ptr: number): void {
+  const request = requests.get(ptr);
+  const slot = request.client - 1;
+  const { status, value, value2, c, chain, chainLen } = request;
+  const completion = completions[slot];
+  completions[slot] = undefined;
+  freeSlots.push(slot);
+  requests.free(ptr);
+  completion?.settle({ status, value, value2, c, chain, chainLen });
+}
+setReplyHandler(onReply);
+
+/** A call in flight: its reply, and how to give it up. */
+export interface PendingCall {
+  readonly reply: Promise<Reply>;
+  /** Asks the stack to end the call with EINTR if it is still blocked; the reply comes in any case. */
+  cancel(): void;
+}
+
+function fill(request: Request, stack: number, call: StackCall): boolean {
+  request.op = call.op;
+  request.priority = call.priority ?? DEFAULT_PRIORITY;
+  request.stack = stack;
+  request.socket = call.socket ?? 0;
+  request.a = call.a ?? 0;
+  request.b = call.b ?? 0;
+  request.c = call.c ?? 0;
+  request.flags = call.flags ?? 0;
+  request.timeout = call.timeout ?? 0;
+  if (call.data === undefined) return true;
+  const chain = mFromBytes(MESSAGE, call.data, 0);
+  if (chain === 0) return false;
+  request.chain = chain;
+  request.chainLen = call.data.length;
+  return true;
+}
+
+const FAILED = { value: 0, value2: 0, c: 0, chain: 0, chainLen: 0 };
+
+/** Sends a message to a stack (its address). Never rejects: look at `status`. ENOBUFS when requests or buffers are exhausted. */
+export function callStack(stack: number, call: StackCall): PendingCall {
+  const ptr = requests.alloc();
+  if (ptr === 0) return { reply: Promise.resolve({ status: ERRNO.ENOBUFS, ...FAILED }), cancel: () => undefined };
+  const request = requests.get(ptr);
+  if (!fill(request, stack, call)) {
+    requests.free(ptr);
+    return { reply: Promise.resolve({ status: ERRNO.ENOBUFS, ...FAILED }), cancel: () => undefined };
+  }
+  const slot = freeSlots.pop() ?? completions.length;
+  request.client = slot + 1;
+  const reply = new Promise<Reply>((settle) => {
+    completions[slot] = { request: ptr, settle };
+  });
+  postRequest(ptr);
+  return { reply, cancel: () => unblock(stack, ptr, slot) };
+}
+
+function unblock(stack: number, target: number, slot: number): void {
+  if (completions[slot]?.request !== target) return;
+  const ptr = requests.alloc();
+  if (ptr === 0) return;
+  fill(requests.get(ptr), stack, { op: OP.unblock, a: target, b: slot + 1 });
+  postRequest(ptr);
+}
+
+/** Copies the data of a reply out (one copy) and frees it. */
+export function takeData(reply: Reply): Buffer {
+  const bytes = Buffer.allocUnsafe(reply.chainLen);
+  if (reply.chain !== 0) {
+    mToBytes(reply.chain, bytes, reply.chainLen);
+    mFree(reply.chain);
+  }
+  return bytes;
+}
+
+/** Makes a control call (ioctl, routing socket, sysctl) and returns its answer; throws SystemError with the stack's text. */
+export async function control<N extends ControlName>(
+  stack: number,
+  name: N,
+  argument: ControlIn<N>,
+): Promise<ControlOut<N>> {
+  const data = Buffer.from(JSON.stringify({ name, argument }));
+  const reply = await callStack(stack, { op: OP.control, data }).reply;
+  const text = takeData(reply).toString();
+  if (reply.status !== 0) throw new SystemError(reply.status, text === '' ? name : text);
+  return JSON.parse(text) as ControlOut<N>;
+}
+
+/** How many calls wait for their reply. */
+export function callsInFlight(): number {
+  return completions.length - freeSlots.length;
+}
