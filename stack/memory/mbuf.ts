@@ -1,13 +1,17 @@
 /**
  * mbufs: packet buffers in the one memory, after BSD's mbuf(9): a 256-byte record with 64 bytes of header and room for small
- * packets, or a window on a shared, reference-counted 2 KiB cluster. Threads allocate from magazines of their own and exchange
- * 32 buffers at a time with a shared list. An mbuf has one owner; clusters are what is shared.
+ * packets, or a window on a shared, reference-counted 2 KiB cluster. An mbuf has one owner; clusters are what is shared.
  */
-import { debugPool, f64, i32, maxThreads, region, selfThread, u32, u8 } from './memory.ts';
-import { lock, unlock } from './lock.ts';
+import { debugPool, f64 as sharedF64, i32 as sharedI32, region, u32 as sharedU32 } from './memory.ts';
+import { giveTo, limitPool, openPool, poolReport, reclaimMagazine, takeFrom } from './buffer-pool.ts';
 import { struct } from './struct.ts';
-import type { View, ViewOf } from './struct.ts';
+import type { ViewOf } from './struct.ts';
 import type { SlabReport } from './slab.ts';
+
+// The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
+const f64 = sharedF64;
+const i32 = sharedI32;
+const u32 = sharedU32;
 
 /** Bytes of an mbuf record and of its header; the rest is its own data area. */
 export const MSIZE = 256;
@@ -74,7 +78,7 @@ export const OWNERS = [
   'reassembly',
   'socket send',
   'socket receive',
-  'tcp output',
+  'output',
   'icmp',
   'message',
   'program',
@@ -92,98 +96,15 @@ export function ownerTag(owner: Owner): number {
 export const mbufCapacity = 131_072;
 export const clusterCapacity = 65_536;
 
-/** One kind of buffer: its storage and the shared list behind the magazines. */
-const poolStruct = struct('bufferPool', {
-  lock: 'i32',
-  free: 'ptr',
-  fresh: 'u32',
-  shared: 'u32',
-  highWater: 'u32',
-  failures: 'u32',
-  ceiling: 'u32',
-});
-const magazineStruct = struct('magazine', { count: 'u32', allocated: 'i32', slots: { bytes: 64 * 4 } });
-const MAGAZINE = 64;
-const EXCHANGE = 32;
-
-interface BufferPool {
-  readonly name: string;
-  readonly size: number;
-  readonly capacity: number;
-  readonly base: number;
-  readonly header: ViewOf<typeof poolStruct>;
-  readonly magazines: number;
-  readonly mine: ViewOf<typeof magazineStruct>;
-}
-
-function openPool(name: string, size: number, capacity: number): BufferPool {
-  const header = poolStruct.at(region(`pool:${name}`, poolStruct.size));
-  const magazines = region(`magazines:${name}`, magazineStruct.size * maxThreads);
-  const base = (region(`buffers:${name}`, size * capacity + 2048) + 2047) & ~2047;
-  if (header.ceiling === 0) header.ceiling = capacity;
-  const mine = magazineStruct.at(magazines + selfThread * magazineStruct.size);
-  return { name, size, capacity, base, header, magazines, mine };
-}
-
 const mbufs = openPool('mbuf', MSIZE, mbufCapacity);
 const clusters = openPool('mbuf cluster', MCLBYTES, clusterCapacity);
-const clusterRefs = region('cluster references', clusterCapacity * 4);
+const clusterRefs = region('cluster references', clusterCapacity * 4) >>> 2;
 const mbufBase = mbufs.base;
 const clusterBase = clusters.base;
 
-/** Moves up to 32 buffers from the shared list to this thread's magazine; says whether there is one now. */
-function refill(pool: BufferPool): boolean {
-  const { header, mine } = pool;
-  const slots = mine.slots >>> 2;
-  lock(header.ptr);
-  let count = mine.count;
-  for (let n = 0; n < EXCHANGE; n++) {
-    let ptr = header.free;
-    if (ptr !== 0) {
-      header.free = u32[ptr >>> 2]!;
-      header.shared--;
-    } else if (header.fresh < header.ceiling) {
-      ptr = pool.base + pool.size * header.fresh++;
-    } else break;
-    u32[slots + count++] = ptr;
-  }
-  mine.count = count;
-  if (count === 0) header.failures++;
-  unlock(header.ptr);
-  return count > 0;
-}
-
-function spill(pool: BufferPool): void {
-  const { header, mine } = pool;
-  const slots = mine.slots >>> 2;
-  lock(header.ptr);
-  let count = mine.count;
-  for (let n = 0; n < EXCHANGE; n++) {
-    const ptr = u32[slots + --count]!;
-    u32[ptr >>> 2] = header.free;
-    header.free = ptr;
-  }
-  header.shared += EXCHANGE;
-  mine.count = count;
-  unlock(header.ptr);
-}
-
-function takeFrom(pool: BufferPool): number {
-  const mine = pool.mine;
-  if (mine.count === 0 && !refill(pool)) return 0;
-  const count = mine.count - 1;
-  mine.count = count;
-  mine.allocated++;
-  return u32[(mine.slots >>> 2) + count]!;
-}
-
-function giveTo(pool: BufferPool, ptr: number): void {
-  const mine = pool.mine;
-  if (mine.count === MAGAZINE) spill(pool);
-  const count = mine.count;
-  u32[(mine.slots >>> 2) + count] = ptr;
-  mine.count = count + 1;
-  mine.allocated--;
+/** Where the reference count of a cluster is, as a word. */
+function refWord(cluster: number): number {
+  return clusterRefs + ((cluster - clusterBase) >>> 11);
 }
 
 const views: Mbuf[] = [];
@@ -195,17 +116,56 @@ export function mbuf(m: number): Mbuf {
 }
 
 function growViews(index: number): Mbuf {
+  if (!(index < mbufCapacity))
+    throw new Error(`no mbuf has the index ${index}: a null or stray address was followed`);
   for (let i = views.length; i <= index; i++) views.push(mbufStruct.at(mbufBase + i * MSIZE));
   return views[index]!;
 }
 
-const POISON = 0xdb;
-const POISON_WORD = 0xdbdbdbdb | 0;
+// An mbuf's fields by word, for the paths that every packet takes.
+const NEXTPKT = mbufStruct.offsets.nextpkt >>> 2;
+const DATA = mbufStruct.offsets.data >>> 2;
+const LEN = mbufStruct.offsets.len >>> 2;
+const EXT = mbufStruct.offsets.ext >>> 2;
+const FLAGS = mbufStruct.offsets.flags >>> 2;
+const PKTLEN = mbufStruct.offsets.pktLen >>> 2;
+const RCVIF = mbufStruct.offsets.rcvif >>> 2;
+const AUX = mbufStruct.offsets.aux >>> 2;
+const AUX2 = mbufStruct.offsets.aux2 >>> 2;
+const OWNER = mbufStruct.offsets.owner >>> 2;
+const CSUM = mbufStruct.offsets.csum >>> 2;
+const TIME = mbufStruct.offsets.time >>> 3;
+const JOURNEY = mbufStruct.offsets.journey >>> 2;
 
-function checkPoison(kind: string, from: number, bytes: number): void {
+const POISON_WORD = 0xdbdbdbdb | 0;
+/** Reference count of a free cluster whose bytes are poison. */
+const REF_POISONED = -1;
+
+/** Throws if a word of a freed buffer has changed since poison() was there. */
+function checkPoison(kind: string, ptr: number, from: number, bytes: number): void {
   for (let word = from >>> 2; word < (from + bytes) >>> 2; word++) {
-    if (i32[word] !== POISON_WORD) throw new Error(`${kind} ${from}: written to after it was freed`);
+    if (i32[word] !== POISON_WORD) {
+      throw new Error(`${kind} ${ptr}: written to at offset ${word * 4 - ptr} after it was freed`);
+    }
   }
+}
+
+function poisonMbuf(m: number): void {
+  const word = m >>> 2;
+  const owner = u32[word + OWNER]!;
+  i32.fill(POISON_WORD, word + NEXTPKT, word + MSIZE / 4);
+  u32[word + FLAGS] = M_FREE;
+  u32[word + OWNER] = owner;
+}
+
+/** Checks a buffer that is about to be handed out, unless it never was before (`data` is 0 then). */
+function checkFreeMbuf(m: number): void {
+  const word = m >>> 2;
+  if (u32[word + DATA] === 0) return;
+  if (i32[word + FLAGS] !== M_FREE) throw new Error(`mbuf ${m}: flags were written to after it was freed`);
+  checkPoison('mbuf', m, m + NEXTPKT * 4, (FLAGS - NEXTPKT) * 4);
+  checkPoison('mbuf', m, m + PKTLEN * 4, (OWNER - PKTLEN) * 4);
+  checkPoison('mbuf', m, m + CSUM * 4, MSIZE - CSUM * 4);
 }
 
 /**
@@ -214,70 +174,72 @@ function checkPoison(kind: string, from: number, bytes: number): void {
 export function mGetHeader(owner: number, lead: number): number {
   const m = takeFrom(mbufs);
   if (m === 0) return 0;
-  if (debugPool) debugTaken(m);
-  const w = m >>> 2;
-  u32[w] = 0;
-  u32[w + 1] = 0;
-  u32[w + 2] = m + MHEADER + lead;
-  u32[w + 3] = 0;
-  u32[w + 4] = 0;
-  u32[w + 5] = M_PKTHDR;
-  u32[w + 6] = 0;
-  u32[w + 7] = 0;
-  i32[w + 8] = 0;
-  i32[w + 9] = 0;
-  u32[w + 10] = owner;
-  u32[w + 11] = 0;
-  f64[m >>> 3 | 6] = 0;
-  u32[w + 14] = 0;
+  if (debugPool) checkFreeMbuf(m);
+  initHeader(m, owner, m + MHEADER + lead, 0);
   return m;
 }
 
-function debugTaken(m: number): void {
-  if (u32[(m + mbufStruct.offsets.flags) >>> 2] === M_FREE >>> 0) checkPoison('mbuf', m + MHEADER, MLEN);
+function initHeader(m: number, owner: number, data: number, ext: number): void {
+  const word = m >>> 2;
+  u32[word] = 0;
+  u32[word + NEXTPKT] = 0;
+  u32[word + DATA] = data;
+  u32[word + LEN] = 0;
+  u32[word + EXT] = ext;
+  u32[word + FLAGS] = M_PKTHDR;
+  u32[word + PKTLEN] = 0;
+  u32[word + RCVIF] = 0;
+  i32[word + AUX] = 0;
+  i32[word + AUX2] = 0;
+  u32[word + OWNER] = owner;
+  u32[word + CSUM] = 0;
+  f64[(m >>> 3) + TIME] = 0;
+  u32[word + JOURNEY] = 0;
 }
 
 /** A packet's first buffer with a cluster of its own, `data` at its start plus `lead` bytes. 0 when either is exhausted. */
 export function mGetCluster(owner: number, lead: number): number {
-  const m = mGetHeader(owner, 0);
+  const m = takeFrom(mbufs);
   if (m === 0) return 0;
   const cluster = takeFrom(clusters);
   if (cluster === 0) {
-    mFreeOne(m);
+    giveTo(mbufs, m);
     return 0;
   }
-  const ref = (clusterRefs >>> 2) + ((cluster - clusterBase) >>> 11);
-  if (debugPool && i32[ref] === -1) checkPoison('cluster', cluster + 4, MCLBYTES - 4);
+  const ref = refWord(cluster);
+  if (debugPool) {
+    checkFreeMbuf(m);
+    // The free list is linked through the first word.
+    if (i32[ref] === REF_POISONED) checkPoison('cluster', cluster, cluster + 4, MCLBYTES - 4);
+  }
   i32[ref] = 1;
-  const view = mbuf(m);
-  view.ext = cluster;
-  view.data = cluster + lead;
+  initHeader(m, owner, cluster + lead, cluster);
   return m;
 }
 
 function releaseCluster(cluster: number): void {
-  const ref = (clusterRefs >>> 2) + ((cluster - clusterBase) >>> 11);
-  const before = Atomics.load(i32, ref) === 1 ? 1 : Atomics.sub(i32, ref, 1);
-  if (before !== 1) {
+  const ref = refWord(cluster);
+  // Whoever finds a count of 1 is the only owner, so a plain load does: no other thread can change it any more.
+  if (i32[ref] !== 1) {
+    const before = Atomics.sub(i32, ref, 1);
     if (before < 1) throw new Error(`cluster ${cluster}: freed twice`);
-    return;
+    if (before !== 1) return;
   }
-  i32[ref] = 0;
-  if (debugPool) {
-    u8.fill(POISON, cluster, cluster + MCLBYTES);
-    i32[ref] = -1;
-  }
+  if (debugPool) i32.fill(POISON_WORD, cluster >>> 2, (cluster + MCLBYTES) >>> 2);
+  i32[ref] = debugPool ? REF_POISONED : 0;
   giveTo(clusters, cluster);
 }
 
 /** Frees one buffer of a chain and drops its reference to its cluster. */
 export function mFreeOne(m: number): void {
-  const view = mbuf(m);
-  if ((view.flags & M_FREE) !== 0) throw new Error(`mbuf ${m}: freed twice (owner ${OWNERS[view.owner] ?? '?'})`);
-  const ext = view.ext;
-  view.flags = M_FREE;
+  const word = m >>> 2;
+  if (i32[word + FLAGS] === M_FREE) {
+    throw new Error(`mbuf ${m}: freed twice (owner ${OWNERS[u32[word + OWNER]!] ?? '?'})`);
+  }
+  const ext = u32[word + EXT]!;
+  u32[word + FLAGS] = M_FREE;
   if (ext !== 0) releaseCluster(ext);
-  if (debugPool) u8.fill(POISON, m + MHEADER, m + MSIZE);
+  if (debugPool) poisonMbuf(m);
   giveTo(mbufs, m);
 }
 
@@ -293,7 +255,7 @@ export function mFree(m: number): void {
 /** Frees a list of packets linked by nextpkt. */
 export function mFreeList(m: number): void {
   while (m !== 0) {
-    const nextpkt = u32[(m >>> 2) + 1]!;
+    const nextpkt = u32[(m >>> 2) + NEXTPKT]!;
     mFree(m);
     m = nextpkt;
   }
@@ -301,13 +263,12 @@ export function mFreeList(m: number): void {
 
 /** Notes who holds a packet (debug pool). */
 export function mOwn(m: number, owner: number): void {
-  u32[(m + mbufStruct.offsets.owner) >>> 2] = owner;
+  u32[(m >>> 2) + OWNER] = owner;
 }
 
 /** Another window on the same cluster: `to` becomes a buffer of `len` bytes at `data` in the cluster of `from`. */
 export function mShareCluster(from: Mbuf, to: Mbuf, data: number, len: number): void {
-  const ref = (clusterRefs >>> 2) + ((from.ext - clusterBase) >>> 11);
-  Atomics.add(i32, ref, 1);
+  Atomics.add(i32, refWord(from.ext), 1);
   to.ext = from.ext;
   to.data = data;
   to.len = len;
@@ -315,7 +276,7 @@ export function mShareCluster(from: Mbuf, to: Mbuf, data: number, len: number): 
 
 /** True if nobody else can see the bytes of this buffer, so that they may be changed. */
 export function mWritable(view: Mbuf): boolean {
-  return view.ext === 0 || Atomics.load(i32, (clusterRefs >>> 2) + ((view.ext - clusterBase) >>> 11)) === 1;
+  return view.ext === 0 || Atomics.load(i32, refWord(view.ext)) === 1;
 }
 
 /** Bytes free behind the data of a buffer. */
@@ -329,28 +290,6 @@ export function mLeading(view: Mbuf): number {
   return view.data - (view.ext === 0 ? view.ptr + MHEADER : view.ext);
 }
 
-function inUse(pool: BufferPool): number {
-  let sum = 0;
-  for (let thread = 0; thread < maxThreads; thread++) {
-    sum += i32[(pool.magazines + thread * magazineStruct.size + magazineStruct.offsets.allocated) >>> 2]!;
-  }
-  return sum;
-}
-
-function poolReport(pool: BufferPool): SlabReport {
-  const used = inUse(pool);
-  const { header } = pool;
-  if (used > header.highWater) header.highWater = used;
-  return {
-    name: pool.name,
-    recordBytes: pool.size,
-    capacity: header.ceiling,
-    inUse: used,
-    highWater: header.highWater,
-    failures: header.failures,
-  };
-}
-
 /** Figures of the two pools for `netstat -m`; their high-water marks are as of the reports taken. */
 export function mbufReports(): SlabReport[] {
   return [poolReport(mbufs), poolReport(clusters)];
@@ -358,26 +297,14 @@ export function mbufReports(): SlabReport[] {
 
 /** Lowers how many buffers exist, to show what exhaustion does. Only lowers what has never been handed out. */
 export function limitMbufs(mbufCount: number, clusterCount: number): void {
-  mbufs.header.ceiling = Math.min(mbufCount, mbufCapacity);
-  clusters.header.ceiling = Math.min(clusterCount, clusterCapacity);
+  limitPool(mbufs, mbufCount);
+  limitPool(clusters, clusterCount);
 }
 
 /** Puts what a dead thread kept in its magazines back on the shared lists. */
 export function reclaimMagazines(thread: number): void {
-  for (const pool of [mbufs, clusters]) {
-    const magazine: View<typeof magazineStruct.fields> = magazineStruct.at(
-      pool.magazines + thread * magazineStruct.size,
-    );
-    lock(pool.header.ptr);
-    for (let i = 0; i < magazine.count; i++) {
-      const ptr = u32[(magazine.slots >>> 2) + i]!;
-      u32[ptr >>> 2] = pool.header.free;
-      pool.header.free = ptr;
-      pool.header.shared++;
-    }
-    magazine.count = 0;
-    unlock(pool.header.ptr);
-  }
+  reclaimMagazine(mbufs, thread);
+  reclaimMagazine(clusters, thread);
 }
 
 /** Buffers that are in use, counted by owner: empty when nothing leaks. Call it while no thread runs. */

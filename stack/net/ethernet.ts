@@ -1,0 +1,152 @@
+/**
+ * Ethernet II framing (RFC 894): output puts the header in front and queues the frame on its interface; input, on whatever thread drained the interface,
+ * shows the frame to capture points, counts it and leaves it on the stack's input queue.
+ */
+import { be16, i32, putBe16, u16, u8 } from '../memory/memory.ts';
+import { enqueue, enqueueList } from '../memory/queue.ts';
+import { M_BCAST, M_MCAST, mFree, mFreeList, mOwn, mbuf, ownerTag } from '../memory/mbuf.ts';
+import { mPrepend, mPullup, mTrimFront } from '../memory/mbuf-chain.ts';
+import { IFF } from '../runtime/messages/control.ts';
+import { ERRNO } from '../runtime/messages/errno.ts';
+import { now } from '../runtime/clock.ts';
+import { ifQueue } from './ifnet.ts';
+import type { Ifnet } from './ifnet.ts';
+import { stackParts } from './stack.ts';
+import { INBOUND, tapPacket } from './tap.ts';
+
+export const ETHER_HEADER = 14;
+export const ETHER_ADDRESS = 6;
+export const ETHERMTU = 1500;
+/** Least bytes of a frame without its check sequence. */
+export const ETHER_MIN = 60;
+export const ETHERTYPE_IP = 0x0800;
+export const ETHERTYPE_ARP = 0x0806;
+
+const IN_QUEUE = ownerTag('stack queue');
+
+/** Copies a 6-byte hardware address. */
+export function copyMac(to: number, from: number): void {
+  if (((to | from) & 1) === 0) {
+    u16[to >>> 1] = u16[from >>> 1]!;
+    u16[(to >>> 1) + 1] = u16[(from >>> 1) + 1]!;
+    u16[(to >>> 1) + 2] = u16[(from >>> 1) + 2]!;
+    return;
+  }
+  for (let i = 0; i < ETHER_ADDRESS; i++) u8[to + i] = u8[from + i]!;
+}
+
+export function sameMac(a: number, b: number): boolean {
+  for (let i = 0; i < ETHER_ADDRESS; i++) if (u8[a + i] !== u8[b + i]) return false;
+  return true;
+}
+
+export function macText(p: number): string {
+  return Array.from(u8.slice(p, p + ETHER_ADDRESS), (byte) => byte.toString(16).padStart(2, '0')).join(':');
+}
+
+/** Writes an address given as six hexadecimal bytes with colons; false if it is none. */
+export function parseMac(text: string, p: number): boolean {
+  const parts = text.split(':');
+  if (parts.length !== ETHER_ADDRESS || !parts.every((part) => /^[0-9a-fA-F]{1,2}$/.test(part))) return false;
+  parts.forEach((part, i) => (u8[p + i] = Number.parseInt(part, 16)));
+  return true;
+}
+
+/** Sends a packet to the hardware address at `destination` (0: broadcast). Returns 0 or an errno; the packet is gone in any case. */
+export function etherOutput(ifp: Ifnet, m: number, destination: number, type: number): number {
+  const frame = mPrepend(m, ETHER_HEADER);
+  if (frame === 0) return ERRNO.ENOBUFS;
+  const p = mbuf(frame).data;
+  if (destination === 0) {
+    u8.fill(0xff, p, p + ETHER_ADDRESS);
+    ifp.omcasts++;
+  } else copyMac(p, destination);
+  copyMac(p + ETHER_ADDRESS, ifp.mac);
+  putBe16(p + 12, type);
+  return ifQueue(ifp, frame);
+}
+
+// The batch of one drained interface, on its way to the stack's input queue.
+let first = 0;
+let last = 0;
+let batched = 0;
+
+/**
+ * Takes a received frame: `m` holds it with its Ethernet header; rcvif and length are set by the driver. What is for the upper layers is gathered until
+ * etherInputDone().
+ */
+export function etherInput(ifp: Ifnet, m: number): void {
+  let view = mbuf(m);
+  ifp.ipackets++;
+  ifp.ibytes += view.pktLen;
+  if (ifp.taps !== 0) tapPacket(ifp.taps, m, INBOUND, now());
+  if (view.pktLen < ETHER_HEADER) {
+    ifp.ierrors++;
+    mFree(m);
+    return;
+  }
+  if (view.len < ETHER_HEADER) {
+    m = mPullup(m, ETHER_HEADER);
+    if (m === 0) {
+      ifp.iqdrops++;
+      return;
+    }
+    view = mbuf(m);
+  }
+  const p = view.data;
+  if ((u8[p]! & 1) !== 0) {
+    view.flags |= isBroadcastAddress(p) ? M_BCAST : M_MCAST;
+    ifp.imcasts++;
+  } else if (!sameMac(p, ifp.mac)) {
+    // Seen only because the device is promiscuous: for capture points, not for us.
+    mFree(m);
+    return;
+  }
+  const type = be16(p + 12);
+  if (type < 0x600) {
+    // IEEE 802.3 with a length: no protocol of ours uses it.
+    ifp.noproto++;
+    mFree(m);
+    return;
+  }
+  mTrimFront(m, ETHER_HEADER);
+  view.rcvif = ifp.ptr;
+  view.aux = type;
+  mOwn(m, IN_QUEUE);
+  i32[(m + 4) >>> 2] = 0;
+  if (batched === 0) first = m;
+  else i32[(last + 4) >>> 2] = m;
+  last = m;
+  batched++;
+}
+
+function isBroadcastAddress(p: number): boolean {
+  for (let i = 0; i < ETHER_ADDRESS; i++) if (u8[p + i] !== 0xff) return false;
+  return true;
+}
+
+/** Leaves what etherInput() gathered on the stack's input queue; says whether that was anything. */
+export function etherInputDone(ifp: Ifnet): boolean {
+  if (batched === 0) return false;
+  const rest = enqueueList(stackParts(ifp.stack).input, first, last, batched);
+  batched = 0;
+  if (rest !== 0) {
+    ifp.iqdrops++;
+    mFreeList(rest);
+  }
+  return true;
+}
+
+/** Queues one packet of this host for its own input: loopback, and packets to our own addresses. */
+export function inputLocal(ifp: Ifnet, m: number, type: number): void {
+  const view = mbuf(m);
+  view.rcvif = ifp.ptr;
+  view.aux = type;
+  mOwn(m, IN_QUEUE);
+  ifp.ipackets++;
+  ifp.ibytes += view.pktLen;
+  if ((ifp.flags & IFF.UP) === 0 || !enqueue(stackParts(ifp.stack).input, m)) {
+    ifp.iqdrops++;
+    mFree(m);
+  }
+}

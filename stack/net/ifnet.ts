@@ -1,0 +1,326 @@
+/**
+ * Interfaces (struct ifnet) and their addresses in the one memory, and what a driver is. After the published driver interface of io-pkt and ifnet(9):
+ * a driver attaches an interface, the stack queues packets on it and calls `start`; received packets go up through `input`.
+ */
+import { f64, getText, i32, putText, u32 } from '../memory/memory.ts';
+import { QUEUE_BYTES, dequeueAll, enqueue, queueAt } from '../memory/queue.ts';
+import type { Queue } from '../memory/queue.ts';
+import { mFree, mFreeList } from '../memory/mbuf.ts';
+import { slab } from '../memory/slab.ts';
+import { struct } from '../memory/struct.ts';
+import type { ViewOf } from '../memory/struct.ts';
+import { IFF } from '../runtime/messages/control.ts';
+import { ERRNO } from '../runtime/messages/errno.ts';
+import { HANDLER, KIND, freeSource, newSource } from '../runtime/source.ts';
+import { stacks, sysctlValue } from './stack.ts';
+import type { Stack } from './stack.ts';
+import { SYSCTL } from './sysctl.ts';
+
+export const IFNAME_BYTES = 16;
+export const IFT_ETHER = 6;
+export const IFT_LOOP = 24;
+
+export const ifnetStruct = struct('ifnet', {
+  /** Next interface of the stack. */
+  next: 'ptr',
+  nextpkt: 'ptr',
+  name: { bytes: IFNAME_BYTES },
+  index: 'u32',
+  stack: 'ptr',
+  /** Event source of its receive interrupt. */
+  source: 'ptr',
+  type: 'u8',
+  driver: 'u8',
+  /** 1 while it has a link partner; always 1 without a cable to plug. */
+  carrier: 'u8',
+  /** 1 while it waits in this thread's list of interfaces to start. */
+  startDue: 'u8',
+  flags: 'u32',
+  mtu: 'u32',
+  metric: 'u32',
+  /** Largest MTU its device can do. */
+  mtuMax: 'u32',
+  /** Hardware address, 6 bytes. */
+  mac: { bytes: 8 },
+  /** Checksum offload: CAP_* it can do, and those switched on. */
+  capabilities: 'u32',
+  enabled: 'u32',
+  /** First address (ifaddrStruct). */
+  addresses: 'ptr',
+  /** The driver's own record. */
+  softc: 'ptr',
+  /** Capture points on it: first of a list, 0 for none (tap.ts). */
+  taps: 'ptr',
+  send: { bytes: QUEUE_BYTES },
+  ipackets: 'f64',
+  ierrors: 'f64',
+  ibytes: 'f64',
+  imcasts: 'f64',
+  iqdrops: 'f64',
+  noproto: 'f64',
+  opackets: 'f64',
+  oerrors: 'f64',
+  obytes: 'f64',
+  omcasts: 'f64',
+  collisions: 'f64',
+});
+export type Ifnet = ViewOf<typeof ifnetStruct>;
+export const ifnets = slab(ifnetStruct, 8192);
+
+export const CAP_IP4CSUM = 1;
+export const CAP_TCP4CSUM = 2;
+export const CAP_UDP4CSUM = 4;
+
+export const ifaddrStruct = struct('ifaddr', {
+  next: 'ptr',
+  nextpkt: 'ptr',
+  /** In host order, as all addresses in records. */
+  address: 'u32',
+  netmask: 'u32',
+  /** 0 where there is none. */
+  broadcast: 'u32',
+});
+export type Ifaddr = ViewOf<typeof ifaddrStruct>;
+export const ifaddrs = slab(ifaddrStruct, 16_384);
+
+/** What a driver does. All functions run in the stack context, except `process`. */
+export interface Driver {
+  /** Name as in devnp-NAME. */
+  readonly name: string;
+  readonly description: string;
+  /** Brings the device to life: sets RUNNING. Returns 0 or an errno. */
+  init(ifp: Ifnet): number;
+  /** Stops it: clears RUNNING, frees what waits; with `disable` the device is also taken from its cable. */
+  stop(ifp: Ifnet, disable: boolean): void;
+  /** Sends what is in the send queue, as much as the device takes (the rest stays: OACTIVE). */
+  start(ifp: Ifnet): void;
+  /** Changes a setting; returns 0 or an errno. */
+  ioctl(ifp: Ifnet, command: DriverCommand, value: number): number;
+  /**
+   * Interrupt work: takes what the device received and hands it to `etherInput`. Called by one thread at a time, outside the stack context.
+   * Returns false when it stopped early for fairness.
+   */
+  process(ifp: Ifnet): boolean;
+  /** The interrupt may be raised again: looks whether something came in meanwhile; true if so. */
+  enable(ifp: Ifnet): boolean;
+  /** `ifconfig X destroy`: frees the device. */
+  detach(ifp: Ifnet): void;
+  /** Counters beyond those of the interface, for nicinfo; those it does not keep are absent. */
+  statistics(ifp: Ifnet): Record<string, number>;
+  /** Settings, for nicinfo and ifconfig. */
+  configuration(ifp: Ifnet): Record<string, string | number>;
+}
+export type DriverCommand = 'mtu' | 'promiscuous' | 'multicast' | 'capabilities' | 'mac';
+
+/** Numbers of drivers in records: the same in every thread. */
+export const DRIVER = { loopback: 1, vnic: 2, tap: 3 } as const;
+const drivers: (Driver | undefined)[] = [];
+
+/** Makes a driver known to this thread. */
+export function registerDriver(id: number, driver: Driver): void {
+  while (drivers.length <= id) drivers.push(undefined);
+  drivers[id] = driver;
+}
+
+export function driverOf(ifp: Ifnet): Driver {
+  return drivers[ifp.driver]!;
+}
+
+const sendQueues: Queue[] = [];
+
+/** The send queue of an interface; one view per thread. */
+export function sendQueue(ifp: Ifnet): Queue {
+  const index = ifnets.indexOf(ifp.ptr);
+  while (sendQueues.length <= index) sendQueues.push(queueAt(ifnets.base + sendQueues.length * ifnetStruct.size + ifnetStruct.offsets.send));
+  return sendQueues[index]!;
+}
+
+export interface InterfaceOptions {
+  readonly name: string;
+  readonly type: number;
+  readonly driver: number;
+  readonly flags: number;
+  readonly mtu: number;
+  readonly mtuMax: number;
+  /** Priority of its receive work, 0..63; default 21. */
+  readonly priority?: number;
+}
+
+const RECEIVE_PRIORITY = 21;
+
+/** Adds an interface to a stack; 0 when there is no room (ENOBUFS). Runs in the stack context, or before the stack serves. */
+export function ifAttach(stack: Stack, options: InterfaceOptions): number {
+  const ptr = ifnets.alloc();
+  if (ptr === 0) return 0;
+  const home = u32[(stack.source + HOME_OFFSET) >>> 2]!;
+  const source = newSource({
+    kind: KIND.hardware,
+    handler: HANDLER.interface,
+    arg: ptr,
+    stack: stack.ptr,
+    home,
+    priority: options.priority ?? RECEIVE_PRIORITY,
+  });
+  if (source === 0) {
+    ifnets.free(ptr);
+    return 0;
+  }
+  const ifp = ifnets.get(ptr);
+  putText(ifp.name, IFNAME_BYTES, options.name);
+  ifp.index = ++stack.nextIndex;
+  ifp.stack = stack.ptr;
+  ifp.source = source;
+  ifp.type = options.type;
+  ifp.driver = options.driver;
+  ifp.flags = options.flags;
+  ifp.mtu = options.mtu;
+  ifp.mtuMax = options.mtuMax;
+  sendQueue(ifp).max = sysctlValue(stack.ptr, SYSCTL.ifQueueLength);
+  appendInterface(stack, ptr);
+  return ptr;
+}
+
+const HOME_OFFSET = 12;
+
+function appendInterface(stack: Stack, ptr: number): void {
+  if (stack.interfaces === 0) {
+    stack.interfaces = ptr;
+    return;
+  }
+  let last = stack.interfaces;
+  while (ifnets.get(last).next !== 0) last = ifnets.get(last).next;
+  ifnets.get(last).next = ptr;
+}
+
+/** Takes an interface from its stack and frees it with its addresses. Its driver has detached; nothing raises its source any more. */
+export function ifDetach(ifp: Ifnet): void {
+  const stack = stacks.get(ifp.stack);
+  if (stack.interfaces === ifp.ptr) stack.interfaces = ifp.next;
+  else {
+    let at = ifnets.get(stack.interfaces);
+    while (at.next !== ifp.ptr) at = ifnets.get(at.next);
+    at.next = ifp.next;
+  }
+  while (ifp.addresses !== 0) removeAddress(ifp, ifaddrs.get(ifp.addresses));
+  mFreeList(dequeueAll(sendQueue(ifp)));
+  freeSource(ifp.source);
+  ifnets.free(ifp.ptr);
+}
+
+export function interfaceName(ifp: Ifnet): string {
+  return getText(ifp.name, IFNAME_BYTES);
+}
+
+/** The interface of a stack with a name; undefined if there is none. */
+export function findInterface(stack: Stack, name: string): Ifnet | undefined {
+  for (let ptr = stack.interfaces; ptr !== 0; ptr = ifnets.get(ptr).next) {
+    if (interfaceName(ifnets.get(ptr)) === name) return ifnets.get(ptr);
+  }
+  return undefined;
+}
+
+/** Adds an address behind the others, or as the first one; false when the slab is full. */
+export function addAddress(ifp: Ifnet, address: number, netmask: number, broadcast: number, first: boolean): boolean {
+  const ptr = ifaddrs.alloc();
+  if (ptr === 0) return false;
+  const entry = ifaddrs.get(ptr);
+  entry.address = address;
+  entry.netmask = netmask;
+  entry.broadcast = broadcast;
+  if (first || ifp.addresses === 0) {
+    entry.next = ifp.addresses;
+    ifp.addresses = ptr;
+    return true;
+  }
+  let last = ifaddrs.get(ifp.addresses);
+  while (last.next !== 0) last = ifaddrs.get(last.next);
+  last.next = ptr;
+  return true;
+}
+
+export function removeAddress(ifp: Ifnet, entry: Ifaddr): void {
+  if (ifp.addresses === entry.ptr) ifp.addresses = entry.next;
+  else {
+    let at = ifaddrs.get(ifp.addresses);
+    while (at.next !== entry.ptr) at = ifaddrs.get(at.next);
+    at.next = entry.next;
+  }
+  ifaddrs.free(entry.ptr);
+}
+
+/** The entry of an interface with this address, 0 if there is none. */
+export function findAddress(ifp: Ifnet, address: number): number {
+  for (let ptr = ifp.addresses; ptr !== 0; ptr = ifaddrs.get(ptr).next) {
+    if (ifaddrs.get(ptr).address === address) return ptr;
+  }
+  return 0;
+}
+
+/** The interface of a stack that has this address, 0 if none has it. */
+export function interfaceWithAddress(stack: Stack, address: number): number {
+  for (let ptr = stack.interfaces; ptr !== 0; ptr = ifnets.get(ptr).next) {
+    if (findAddress(ifnets.get(ptr), address) !== 0) return ptr;
+  }
+  return 0;
+}
+
+/** True if a destination is a broadcast on this interface: limited, directed, or the old form with a zero host part. */
+export function isBroadcast(ifp: Ifnet, address: number): boolean {
+  if (address === 0xffffffff || address === 0) return true;
+  if ((ifp.flags & IFF.BROADCAST) === 0) return false;
+  for (let ptr = ifp.addresses; ptr !== 0; ) {
+    const entry = ifaddrs.get(ptr);
+    if (address === entry.broadcast) return true;
+    if (entry.netmask < 0xfffffffe && address === ((entry.address & entry.netmask) >>> 0)) return true;
+    ptr = entry.next;
+  }
+  return false;
+}
+
+export function isMulticast(address: number): boolean {
+  return address >>> 28 === 14;
+}
+
+// Interfaces on which something was queued since the last startPending() of this thread.
+const pending: Ifnet[] = [];
+
+/** Queues a packet on an interface; it leaves with the next startPending() of this thread. Returns 0 or an errno (the packet is freed). */
+export function ifQueue(ifp: Ifnet, m: number): number {
+  if ((ifp.flags & (IFF.UP | IFF.RUNNING)) !== (IFF.UP | IFF.RUNNING)) {
+    mFree(m);
+    return ERRNO.ENETDOWN;
+  }
+  if (!enqueue(sendQueue(ifp), m)) {
+    mFree(m);
+    return ERRNO.ENOBUFS;
+  }
+  if (ifp.startDue === 0) {
+    ifp.startDue = 1;
+    pending.push(ifp);
+  }
+  return 0;
+}
+
+/** Has the drivers send what was queued: called once per batch, still in the stack context. */
+export function startPending(): void {
+  while (pending.length > 0) {
+    const ifp = pending.pop()!;
+    ifp.startDue = 0;
+    drivers[ifp.driver]!.start(ifp);
+  }
+}
+
+/** Counts packets that a driver has sent. */
+export function countOutput(ifp: Ifnet, packets: number, bytes: number): void {
+  ifp.opackets += packets;
+  ifp.obytes += bytes;
+}
+
+/** Resets the counters of an interface. */
+export function clearCounters(ifp: Ifnet): void {
+  for (const field of ['ipackets', 'ierrors', 'ibytes', 'imcasts', 'iqdrops', 'noproto', 'opackets', 'oerrors', 'obytes', 'omcasts', 'collisions'] as const) {
+    f64[(ifp.ptr + ifnetStruct.offsets[field]) >>> 3] = 0;
+  }
+  i32[(ifp.ptr + ifnetStruct.offsets.send + DROPS) >>> 2] = 0;
+}
+const DROPS = 20;

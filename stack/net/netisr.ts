@@ -1,0 +1,122 @@
+/**
+ * Work in the stack context: packets from the input queue, requests, timers, and then the interfaces on which something was queued. A thread that has
+ * drained an interface enters the context in place if it is free (runtime/context.ts) and looks again after leaving it.
+ */
+import { mFree, mbuf } from '../memory/mbuf.ts';
+import { dequeue, dequeueAll, nextRecord } from '../memory/queue.ts';
+import { refreshNow } from '../runtime/clock.ts';
+import { leave, tryEnter } from '../runtime/context.ts';
+import { REASON } from '../runtime/trace.ts';
+import { HANDLER, raise, raiseAt, setSourceHandler } from '../runtime/source.ts';
+import { calloutArg, calloutHandler, wheelNext, wheelTake } from '../runtime/wheel.ts';
+import { runCallout } from './callouts.ts';
+import { etherInputDone } from './ethernet.ts';
+import { driverOf, ifnets, startPending } from './ifnet.ts';
+import { stackParts, stacks } from './stack.ts';
+
+/** Batches of work in one stay in the context before other sources get their turn. */
+const ROUNDS = 64;
+/** Packets between two looks at what is to be sent. */
+const BATCH = 32;
+
+export type InputHandler = (stack: number, m: number) => void;
+const inputs = new Map<number, InputHandler>();
+let runRequest: (request: number) => void = () => undefined;
+let afterBatch: (stack: number) => void = () => undefined;
+
+/** Says who takes packets of an EtherType. */
+export function setInputHandler(etherType: number, handler: InputHandler): void {
+  inputs.set(etherType, handler);
+}
+
+/** Says who carries out requests of clients, and what is to be done when a batch is finished (polls). */
+export function setRequestHandler(handler: (request: number) => void, finish: (stack: number) => void): void {
+  runRequest = handler;
+  afterBatch = finish;
+}
+
+function inputBatch(stack: number, list: number): void {
+  let n = 0;
+  while (list !== 0) {
+    const m = list;
+    list = nextRecord(m);
+    const view = mbuf(m);
+    view.nextpkt = 0;
+    const handler = inputs.get(view.aux);
+    if (handler === undefined) {
+      ifnets.get(view.rcvif).noproto++;
+      mFree(m);
+    } else handler(stack, m);
+    if (++n % BATCH === 0) startPending();
+  }
+}
+
+function runTimers(stack: number, time: number): void {
+  const { wheel } = stackParts(stack);
+  for (let callout = wheelTake(wheel, time); callout !== 0; callout = wheelTake(wheel, time)) {
+    runCallout(calloutHandler(callout), calloutArg(callout));
+  }
+}
+
+/** One round of everything that waits; says whether there was anything. */
+function round(stack: number): boolean {
+  const { input, requests, wheel } = stackParts(stack);
+  const packets = dequeueAll(input);
+  if (packets !== 0) inputBatch(stack, packets);
+  let any = packets !== 0;
+  for (let request = dequeue(requests); request !== 0; request = dequeue(requests)) {
+    runRequest(request);
+    any = true;
+  }
+  const time = refreshNow();
+  if (wheelNext(wheel) <= time) {
+    runTimers(stack, time);
+    any = true;
+  }
+  if (any) {
+    afterBatch(stack);
+    startPending();
+  }
+  return any;
+}
+
+function hasWork(stack: number): boolean {
+  const { input, requests } = stackParts(stack);
+  return input.len !== 0 || requests.len !== 0;
+}
+
+/** Works in the context of `stack` until nothing is left; true unless it stopped early for fairness. */
+function serveStack(stack: number, source: number, why: number): boolean {
+  let reason = why;
+  do {
+    if (!tryEnter(stack, source, reason)) return true;
+    let rounds = 0;
+    while (rounds < ROUNDS && round(stack)) rounds++;
+    const next = wheelNext(stackParts(stack).wheel);
+    leave(stack, source);
+    if (next !== Infinity) raiseAt(stacks.get(stack).source, next);
+    if (rounds === ROUNDS) return false;
+    reason = REASON.recheck;
+  } while (hasWork(stack));
+  return true;
+}
+
+function serviceStack(stack: number, source: number): boolean {
+  return serveStack(stack, source, REASON.stackEvent);
+}
+
+function serviceInterface(ifptr: number, source: number): boolean {
+  const ifp = ifnets.get(ifptr);
+  const driver = driverOf(ifp);
+  let finished = driver.process(ifp);
+  const stack = ifp.stack;
+  if (etherInputDone(ifp) && !serveStack(stack, source, REASON.afterHardware)) raise(stacks.get(stack).source);
+  if (finished && driver.enable(ifp)) finished = false;
+  return finished;
+}
+
+/** Tells the runtime of this thread what services stacks and interfaces. */
+export function installNetisr(): void {
+  setSourceHandler(HANDLER.stack, serviceStack);
+  setSourceHandler(HANDLER.interface, serviceInterface);
+}

@@ -1,0 +1,115 @@
+/**
+ * The record of an io-pkt instance in the one memory: its context, its queues, its timers and the heads of all its tables.
+ * Whoever holds the context (runtime/context.ts) may touch everything here; others use the queues only.
+ */
+import { f64, i32 } from '../memory/memory.ts';
+import { QUEUE_BYTES, queueAt } from '../memory/queue.ts';
+import type { Queue } from '../memory/queue.ts';
+import { slab } from '../memory/slab.ts';
+import { struct } from '../memory/struct.ts';
+import type { ViewOf } from '../memory/struct.ts';
+import { stackHead } from '../runtime/messages/post.ts';
+import { WHEEL_BYTES, wheelAt, wheelCancel, wheelSet } from '../runtime/wheel.ts';
+import type { Wheel } from '../runtime/wheel.ts';
+import { STATISTICS_BYTES } from './statistics.ts';
+import { SYSCTL_BYTES } from './sysctl.ts';
+
+/** Buckets of a stack's hash tables. */
+export const CONNECTED_BUCKETS = 256;
+export const BOUND_BUCKETS = 64;
+export const NEIGHBOUR_BUCKETS = 64;
+export const ROUTE_BUCKETS = 64;
+
+export const stackStruct = struct('stack', {
+  ...stackHead.fields,
+  /** Packets for the upper layers, in order of arrival; aux is their EtherType. */
+  input: { bytes: QUEUE_BYTES },
+  wheel: { bytes: WHEEL_BYTES },
+  /** State of this stack's random numbers. */
+  random: 'u32',
+  /** N of `-iN`. */
+  instance: 'u32',
+  /** First interface (ifnet.ts), and the next number to give. */
+  interfaces: 'ptr',
+  nextIndex: 'u32',
+  loopback: 'ptr',
+  sockets: 'ptr',
+  pollers: 'ptr',
+  /** 1: something happened that a parked poll may wait for. */
+  pollDue: 'u32',
+  /** Identification of the next IPv4 packet, next ephemeral port. */
+  ipId: 'u32',
+  ephemeral: 'u32',
+  /** ICMP errors sent in the second that began at `icmpSecond` ns. */
+  icmpCount: 'u32',
+  reassembling: 'u32',
+  icmpSecond: 'f64',
+  /** Prefix lengths that the routing table holds: bit n of `shortPrefixes` for /n below 32; hosts have a word of their own. */
+  shortPrefixes: 'u32',
+  hostRoutes: 'u32',
+  /** Changes with every change of routes or addresses: what was looked up before is stale. */
+  routeGeneration: 'u32',
+  fragments: 'ptr',
+  routes: { bytes: ROUTE_BUCKETS * 4 },
+  neighbours: { bytes: NEIGHBOUR_BUCKETS * 4 },
+  tcpConnected: { bytes: CONNECTED_BUCKETS * 4 },
+  tcpBound: { bytes: BOUND_BUCKETS * 4 },
+  udpBound: { bytes: BOUND_BUCKETS * 4 },
+  rawBound: 'ptr',
+  sysctl: { bytes: SYSCTL_BYTES },
+  statistics: { bytes: STATISTICS_BYTES },
+});
+export type Stack = ViewOf<typeof stackStruct>;
+export const stacks = slab(stackStruct, 2048);
+
+const STATISTICS = stackStruct.offsets.statistics;
+const SYSCTL_VALUES = stackStruct.offsets.sysctl;
+const INPUT = stackStruct.offsets.input;
+const REQUESTS = stackStruct.offsets.requests;
+const WHEEL = stackStruct.offsets.wheel;
+
+/** Adds one to a counter (STAT.*). */
+export function count(stack: number, stat: number): void {
+  f64[(stack + STATISTICS + stat) >>> 3]!++;
+}
+
+/** Adds `n` to a counter (STAT.*). */
+export function countBy(stack: number, stat: number, n: number): void {
+  f64[(stack + STATISTICS + stat) >>> 3]! += n;
+}
+
+/** The value of a variable (SYSCTL.*). */
+export function sysctlValue(stack: number, variable: number): number {
+  return i32[(stack + SYSCTL_VALUES + variable) >>> 2]!;
+}
+
+interface Parts {
+  readonly input: Queue;
+  readonly requests: Queue;
+  readonly wheel: Wheel;
+}
+const parts: (Parts | undefined)[] = [];
+
+/** The queues and the wheel of a stack; made once per thread. */
+export function stackParts(stack: number): Parts {
+  const index = stacks.indexOf(stack);
+  const known = parts[index];
+  if (known !== undefined) return known;
+  const made = {
+    input: queueAt(stack + INPUT),
+    requests: queueAt(stack + REQUESTS),
+    wheel: wheelAt(stack + WHEEL),
+  };
+  while (parts.length <= index) parts.push(undefined);
+  parts[index] = made;
+  return made;
+}
+
+/** Sets a callout of a stack (runtime/wheel.ts): its handler (callouts.ts) is called at `deadline`, ns. */
+export function setCallout(stack: number, callout: number, deadline: number): void {
+  wheelSet(stackParts(stack).wheel, callout, deadline);
+}
+
+export function cancelCallout(stack: number, callout: number): void {
+  wheelCancel(stackParts(stack).wheel, callout);
+}

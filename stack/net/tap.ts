@@ -1,0 +1,111 @@
+/**
+ * Capture points: whoever passes a packet by a point with listeners copies it into one ring of bytes in the one memory; thread 0 reads it (main/capture).
+ * A full ring drops and counts: capturing never holds up a packet.
+ */
+import { f64, region, u32, u8 } from '../memory/memory.ts';
+import { lock, unlock } from '../memory/lock.ts';
+import { mCopyOut } from '../memory/mbuf-chain.ts';
+import { mbuf } from '../memory/mbuf.ts';
+import { slab } from '../memory/slab.ts';
+import { struct } from '../memory/struct.ts';
+import { ringBell } from '../runtime/messages/post.ts';
+
+const RING_BYTES = 32 * 1024 * 1024;
+const ENTRY = 32;
+/** Asks the reader for attention when so much is waiting. */
+const ATTENTION = 256 * 1024;
+
+const ringStruct = struct('captureRing', { lock: 'i32', head: 'f64', tail: 'f64' });
+const header = ringStruct.at(region('capture ring header', 64));
+const ring = region('capture ring', RING_BYTES);
+
+export const tapStruct = struct('tap', {
+  /** Next point at the same place. */
+  next: 'ptr',
+  nextpkt: 'ptr',
+  /** What the reader knows the point by. */
+  id: 'u32',
+  /** Most bytes kept of a packet. */
+  snaplen: 'u32',
+  packets: 'f64',
+  drops: 'f64',
+});
+export const taps = slab(tapStruct, 4096);
+
+/** Direction of a captured packet, as in pcapng's flags. */
+export const INBOUND = 1;
+export const OUTBOUND = 2;
+
+/** Shows a packet to all points of a list. */
+export function tapPacket(first: number, m: number, direction: number, time: number): void {
+  for (let ptr = first; ptr !== 0; ptr = taps.get(ptr).next) {
+    const point = taps.get(ptr);
+    point.packets++;
+    if (!record(point.id, point.snaplen, m, direction, time)) point.drops++;
+  }
+}
+
+function record(id: number, snaplen: number, m: number, direction: number, time: number): boolean {
+  const length = mbuf(m).pktLen;
+  const kept = Math.min(length, snaplen);
+  const bytes = (ENTRY + kept + 7) & ~7;
+  lock(header.ptr);
+  let head = header.head;
+  const room = RING_BYTES - (head - header.tail);
+  // An entry is never split: what is left at the end is skipped with a marker.
+  const rest = RING_BYTES - (head % RING_BYTES);
+  const skip = rest < bytes ? rest : 0;
+  if (skip + bytes > room) {
+    unlock(header.ptr);
+    return false;
+  }
+  if (skip > 0) {
+    u32[(ring + (head % RING_BYTES)) >>> 2] = 0;
+    head += skip;
+  }
+  const at = ring + (head % RING_BYTES);
+  u32[at >>> 2] = bytes;
+  u32[(at + 4) >>> 2] = id;
+  f64[(at + 8) >>> 3] = time;
+  u32[(at + 16) >>> 2] = length;
+  u32[(at + 20) >>> 2] = kept;
+  u32[(at + 24) >>> 2] = direction;
+  if (kept > 0) mCopyOut(m, 0, kept, at + ENTRY);
+  const waited = head - header.tail;
+  header.head = head + bytes;
+  unlock(header.ptr);
+  if (waited < ATTENTION && waited + bytes >= ATTENTION) ringBell();
+  return true;
+}
+
+/** A packet out of the ring; `bytes` is a view that is valid during the call only. */
+export type CaptureVisitor = (id: number, time: number, length: number, direction: number, bytes: Uint8Array) => void;
+
+/** Hands what is in the ring to `visit`, oldest first, and says how many packets that were. One reader at a time. */
+export function drainCaptures(visit: CaptureVisitor): number {
+  let seen = 0;
+  while (header.tail < header.head) {
+    const at = ring + (header.tail % RING_BYTES);
+    const bytes = u32[at >>> 2]!;
+    if (bytes === 0) {
+      header.tail += RING_BYTES - (header.tail % RING_BYTES);
+      continue;
+    }
+    const kept = u32[(at + 20) >>> 2]!;
+    visit(
+      u32[(at + 4) >>> 2]!,
+      f64[(at + 8) >>> 3]!,
+      u32[(at + 16) >>> 2]!,
+      u32[(at + 24) >>> 2]!,
+      u8.subarray(at + ENTRY, at + ENTRY + kept),
+    );
+    header.tail += bytes;
+    seen++;
+  }
+  return seen;
+}
+
+/** Bytes waiting in the ring. */
+export function capturesWaiting(): number {
+  return header.head - header.tail;
+}

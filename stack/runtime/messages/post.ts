@@ -1,0 +1,78 @@
+/**
+ * How requests reach a stack and replies come back. A request goes to its stack's queue and raises the stack's source; a reply goes to a queue of thread 0,
+ * where clients live. Thread 0 is woken once per batch of replies; a reply that thread 0 itself writes (virtual time) needs no wake-up.
+ */
+import { i32, region, selfThread, u32 } from '../../memory/memory.ts';
+import { QUEUE_BYTES, dequeueAll, enqueue, nextRecord, queueAt } from '../../memory/queue.ts';
+import { struct } from '../../memory/struct.ts';
+import { raise } from '../source.ts';
+import { requests } from './request.ts';
+import type { Request } from './request.ts';
+
+/** The head of every stack record (stack/net/stack.ts): what those who only post to a stack know of it. */
+export const stackHead = struct('stackHead', {
+  /** The stack context: 0 is free, otherwise thread + 1. */
+  context: 'i32',
+  nextpkt: 'ptr',
+  source: 'ptr',
+  /** 1 while it serves: requests are taken. */
+  serving: 'u32',
+  requests: { bytes: QUEUE_BYTES },
+});
+const REQUESTS = stackHead.offsets.requests;
+const SOURCE = stackHead.offsets.source;
+
+const replies = queueAt(region('replies', QUEUE_BYTES));
+/** 1 while a wake-up of thread 0 is under way. */
+const bellWord = region('bell', 64) >>> 2;
+
+let wakeFirstThread: () => void = () => undefined;
+let onReply: (request: number) => void = () => undefined;
+
+/** Tells this thread how to wake thread 0 (a worker: by a message to it; thread 0: by a job of its own). */
+export function setBell(ring: () => void): void {
+  wakeFirstThread = ring;
+}
+
+/** Has thread 0 look at what was left for it: once, however often it is asked before it looks. */
+export function ringBell(): void {
+  if (Atomics.compareExchange(i32, bellWord, 0, 1) === 0) wakeFirstThread();
+}
+
+/** Thread 0: begins to look, so that what comes in from now on rings again. */
+export function answerBell(): void {
+  Atomics.store(i32, bellWord, 0);
+}
+
+/** Thread 0: who takes replies. */
+export function setReplyHandler(handler: (request: number) => void): void {
+  onReply = handler;
+}
+
+/** Puts a request (its `stack` set) into the stack's queue. */
+export function postRequest(ptr: number): void {
+  const stack = requests.get(ptr).stack;
+  enqueue(queueAt(stack + REQUESTS), ptr);
+  raise(u32[(stack + SOURCE) >>> 2]!);
+}
+
+/** The stack's side: gives the request back to its client with what its fields say. */
+export function reply(request: Request): void {
+  enqueue(replies, request.ptr);
+  ringBell();
+}
+
+/** Thread 0: hands all replies to the clients; says whether there were any. */
+export function deliverReplies(): boolean {
+  let ptr = dequeueAll(replies);
+  if (ptr === 0) return false;
+  while (ptr !== 0) {
+    const next = nextRecord(ptr);
+    onReply(ptr);
+    ptr = next;
+  }
+  return true;
+}
+
+/** True for the thread that clients live in. */
+export const isClientThread = selfThread === 0;
