@@ -2,14 +2,19 @@
  * The Internet checksum (RFC 1071) over the one memory: sums in host word order, so that a complemented sum is stored with a plain
  * 16-bit store and reads in network order. Long ranges go through the WASM kernel, short ones through JavaScript.
  */
-import { memory, u16, u8 } from './memory.ts';
+import { memory, u16 as sharedU16, u8 as sharedU8 } from './memory.ts';
 import { mbuf } from './mbuf.ts';
 import { instantiateKernels } from './wasm/kernels.ts';
+
+// The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
+const u16 = sharedU16;
+const u8 = sharedU8;
 
 /** This thread's instance of the WASM kernels. */
 export const kernels = instantiateKernels(memory);
 const kernelSum = kernels.checksum;
-const KERNEL_MIN = 64;
+/** Shorter than this, the call costs more than the kernel saves. */
+const KERNEL_MIN = 16;
 
 /** Adds carries back in until 16 bits are left. */
 export function foldSum(sum: number): number {

@@ -2,8 +2,10 @@
  * A spin lock in one word of the one memory: 0 is free, otherwise the holder's thread number + 1.
  * Held for a few dozen instructions only; a waiter that spins long yields the processor, because its holder may have lost it.
  */
-import { i32, selfThread } from './memory.ts';
+import { i32 as sharedI32, selfThread } from './memory.ts';
 
+// The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
+const i32 = sharedI32;
 const ME = selfThread + 1;
 const SPINS = 2_000;
 const NAP_MS = 0.05;

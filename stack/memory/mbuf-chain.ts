@@ -1,11 +1,12 @@
 /**
  * Operations on packets made of several mbufs, after mbuf(9): copying in and out, trimming, prepending, sharing ranges without a copy.
  */
-import { u8 } from './memory.ts';
+import { u8 as sharedU8 } from './memory.ts';
 import {
   ETHER_ALIGN,
   M_PKTHDR,
   MLEN,
+  MSIZE,
   mFree,
   mFreeOne,
   mGetCluster,
@@ -18,6 +19,9 @@ import {
 } from './mbuf.ts';
 import type { Mbuf } from './mbuf.ts';
 import { kernels } from './checksum.ts';
+
+// The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
+const u8 = sharedU8;
 
 const COPY_KERNEL_MIN = 64;
 
@@ -42,6 +46,7 @@ export function chainLast(m: number): number {
 
 /** Copies `len` bytes from offset `off` of a packet to address `to`; the packet must hold them. */
 export function mCopyOut(m: number, off: number, len: number, to: number): void {
+  if (len === 0) return;
   let view = mbuf(m);
   while (off >= view.len) {
     off -= view.len;
@@ -137,7 +142,7 @@ export function mTrimTo(m: number, length: number): void {
 }
 
 /**
- * Makes room for `count` bytes in front of a packet (at most MLEN - 16) and returns the packet, whose first buffer is then ours to write in as far as those
+ * Makes room for `count` bytes (at most MLEN) in front of a packet and returns the packet, whose first buffer is then ours to write in as far as those
  * bytes go; frees the packet and returns 0 when buffers are exhausted.
  */
 export function mPrepend(m: number, count: number): number {
@@ -148,13 +153,15 @@ export function mPrepend(m: number, count: number): number {
     view.pktLen += count;
     return m;
   }
+  if (count > MLEN) throw new Error(`${count} bytes do not fit into one mbuf`);
   const front = mGetHeader(view.owner, 0);
   if (front === 0) {
     mFree(m);
     return 0;
   }
   const head = mbuf(front);
-  head.data = (front + 256 - count) & ~3;
+  // At the very end: the headers of lower layers still fit in front, and an IP header ends, and so begins, 4-aligned.
+  head.data = front + MSIZE - count;
   head.len = count;
   head.next = m;
   head.pktLen = view.pktLen + count;
@@ -173,6 +180,9 @@ function moveHeader(from: Mbuf, to: Mbuf): void {
   from.flags &= ~M_PKTHDR;
 }
 
+/** Kept free in front of bytes that are pulled up: an IP header stays 4-aligned there and a link header can be put in front again. */
+const PULLUP_LEAD = 16;
+
 /** Makes the first `count` bytes (at most MLEN) of a packet contiguous. Returns the packet, or 0 (freed) if it is shorter or buffers are exhausted. */
 export function mPullup(m: number, count: number): number {
   const view = mbuf(m);
@@ -187,8 +197,7 @@ export function mPullup(m: number, count: number): number {
     return 0;
   }
   const head = mbuf(front);
-  // Placed so that the IP header stays 4-aligned and link headers can be put in front again.
-  head.data += Math.min(16, MLEN - count);
+  head.data += Math.min(PULLUP_LEAD, MLEN - count);
   mCopyOut(m, 0, count, head.data);
   head.len = count;
   head.pktLen = view.pktLen;
@@ -211,16 +220,15 @@ export function mPullup(m: number, count: number): number {
 }
 
 /**
- * Makes the first `count` bytes of a packet contiguous and ours to change (a shared cluster is left to its other owners).
- * Returns the packet, or 0 (freed).
+ * Makes the first `count` bytes (at most MLEN - 16) of a packet contiguous and ours to change (a shared cluster is left to its other owners).
+ * Returns the packet, or 0 (freed) if it is shorter or buffers are exhausted.
  */
 export function mWritableFront(m: number, count: number): number {
   const view = mbuf(m);
-  if (view.len >= count && mWritable(view)) return m;
   if (view.len < count) return mPullup(m, count);
-  const front = mGetHeader(view.owner, 16);
-  if (front === 0 || count > MLEN - 16) {
-    mFree(front);
+  if (mWritable(view)) return m;
+  const front = count > MLEN - PULLUP_LEAD ? 0 : mGetHeader(view.owner, PULLUP_LEAD);
+  if (front === 0) {
     mFree(m);
     return 0;
   }
@@ -255,27 +263,27 @@ function mWindow(owner: number, from: Mbuf, off: number, len: number): number {
  */
 export function mShareRange(owner: number, m: number, off: number, len: number): number {
   let view = mbuf(m);
-  while (off >= view.len) {
+  while (off >= view.len && view.next !== 0) {
     off -= view.len;
     view = mbuf(view.next);
   }
-  let first = 0;
-  let last = 0;
-  for (;;) {
-    const n = Math.min(view.len - off, len);
-    const part = mWindow(owner, view, off, n);
+  const first = mWindow(owner, view, off, Math.min(view.len - off, len));
+  if (first === 0) return 0;
+  let last = mbuf(first);
+  let left = len - last.len;
+  while (left > 0) {
+    view = mbuf(view.next);
+    if (view.len === 0) continue;
+    const part = mWindow(owner, view, 0, Math.min(view.len, left));
     if (part === 0) {
       mFree(first);
       return 0;
     }
-    if (first === 0) first = part;
-    else mbuf(last).next = part;
-    last = part;
-    len -= n;
-    if (len === 0) return first;
-    off = 0;
-    view = mbuf(view.next);
+    last.next = part;
+    last = mbuf(part);
+    left -= last.len;
   }
+  return first;
 }
 
 /** A packet that shares the clusters of `m`: for a second receiver (broadcast on a hub, duplicate). 0 when exhausted. */
@@ -354,4 +362,3 @@ export function mSplit(owner: number, m: number, count: number): number {
   view.len = count;
   return rest;
 }
-

@@ -43,7 +43,10 @@ export const maxThreads = MAX_THREADS;
 /** True in tests: freed buffers are poisoned and checked, owners are recorded. */
 export const debugPool: boolean = process.env['STACKSCOPE_DEBUG_POOL'] === '1';
 
-export const u8 = new Uint8Array(memory.buffer);
+// The compiler folds a module's own constants into its code, not those that it exports or imports: what runs for every packet
+// works on an array of its module's own.
+const bytes = new Uint8Array(memory.buffer);
+export const u8 = bytes;
 export const u16 = new Uint16Array(memory.buffer);
 export const i32 = new Int32Array(memory.buffer);
 export const u32 = new Uint32Array(memory.buffer);
@@ -52,83 +55,99 @@ export const memoryBytes: number = memory.buffer.byteLength;
 
 /** Reads a 16-bit number in network byte order at any alignment. */
 export function be16(p: number): number {
-  return (u8[p]! << 8) | u8[p + 1]!;
+  return (bytes[p]! << 8) | bytes[p + 1]!;
 }
 
 /** Writes a 16-bit number in network byte order at any alignment. */
 export function putBe16(p: number, value: number): void {
-  u8[p] = value >>> 8;
-  u8[p + 1] = value;
+  bytes[p] = value >>> 8;
+  bytes[p + 1] = value;
 }
 
 /** Reads a 32-bit number in network byte order at any alignment, as a signed 32-bit integer. */
 export function be32(p: number): number {
-  return (u8[p]! << 24) | (u8[p + 1]! << 16) | (u8[p + 2]! << 8) | u8[p + 3]!;
+  return (bytes[p]! << 24) | (bytes[p + 1]! << 16) | (bytes[p + 2]! << 8) | bytes[p + 3]!;
 }
 
 /** Writes a 32-bit number in network byte order at any alignment. */
 export function putBe32(p: number, value: number): void {
-  u8[p] = value >>> 24;
-  u8[p + 1] = value >>> 16;
-  u8[p + 2] = value >>> 8;
-  u8[p + 3] = value;
+  bytes[p] = value >>> 24;
+  bytes[p + 1] = value >>> 16;
+  bytes[p + 2] = value >>> 8;
+  bytes[p + 3] = value;
 }
 
-// The directory: word 0 a lock, word 1 the first free address, word 2 the number of regions, then 16-byte entries (hash, address, bytes, 0).
+// The directory: word 16 a lock, word 17 the first free address, word 18 the number of regions, then entries of four words:
+// two hashes of the name, address, bytes.
 const DIR_LOCK = 16;
 const DIR_TOP = 17;
 const DIR_COUNT = 18;
 const DIR_ENTRIES = 32;
+const DIR_CAPACITY = (DIRECTORY_BYTES / 4 - DIR_ENTRIES) / 4;
 
-function hashName(name: string): number {
-  let hash = 0x811c9dc5;
+function hashName(name: string, basis: number): number {
+  let hash = basis;
   for (let i = 0; i < name.length; i++) hash = Math.imul(hash ^ name.charCodeAt(i), 0x01000193);
-  return hash | 1;
+  return hash;
 }
 
 function lockDirectory(): void {
   while (Atomics.compareExchange(i32, DIR_LOCK, 0, 1) !== 0);
 }
 
+function carve(name: string, bytesWanted: number): number {
+  const hash = hashName(name, 0x811c9dc5 | 0);
+  const check = hashName(name, 0x2f0b4a27);
+  const count = i32[DIR_COUNT]!;
+  for (let entry = 0; entry < count; entry++) {
+    const at = DIR_ENTRIES + entry * 4;
+    if (i32[at] !== hash || i32[at + 1] !== check) continue;
+    if (u32[at + 3] === bytesWanted) return u32[at + 2]!;
+    throw new Error(`region ${name}: ${bytesWanted} bytes asked for, but it was opened with ${u32[at + 3]!}`);
+  }
+  const address = (Math.max(u32[DIR_TOP]!, DIRECTORY_BYTES) + 63) & ~63;
+  if (address + bytesWanted > memoryBytes) {
+    throw new Error(`region ${name}: ${bytesWanted} bytes do not fit into the memory`);
+  }
+  if (count === DIR_CAPACITY) throw new Error(`region ${name}: the directory is full (${count} regions)`);
+  const at = DIR_ENTRIES + count * 4;
+  i32[at] = hash;
+  i32[at + 1] = check;
+  u32[at + 2] = address;
+  u32[at + 3] = bytesWanted;
+  u32[DIR_TOP] = address + bytesWanted;
+  i32[DIR_COUNT] = count + 1;
+  return address;
+}
+
 /**
  * The address of the region called `name`, carved out on its first use by whichever thread asks first; 64-byte aligned and zeroed.
- * Throws if the memory is full: the sizes of regions are fixed by the program, not by its users.
+ * Throws if the memory is full or the region has another size: both are fixed by the program, not by its users.
  */
 export function region(name: string, bytes: number): number {
-  const hash = hashName(name);
   lockDirectory();
   try {
-    const count = i32[DIR_COUNT]!;
-    for (let entry = 0; entry < count; entry++) {
-      const at = DIR_ENTRIES + entry * 4;
-      if (i32[at] === hash && u32[at + 2] === bytes) return u32[at + 1]!;
-    }
-    const address = (Math.max(u32[DIR_TOP]!, DIRECTORY_BYTES) + 63) & ~63;
-    if (address + bytes > memoryBytes) throw new Error(`region ${name}: ${bytes} bytes do not fit into the memory`);
-    u32[DIR_TOP] = address + bytes;
-    const at = DIR_ENTRIES + count * 4;
-    i32[at] = hash;
-    u32[at + 1] = address;
-    u32[at + 2] = bytes;
-    i32[DIR_COUNT] = count + 1;
-    return address;
+    return carve(name, bytes);
   } finally {
     Atomics.store(i32, DIR_LOCK, 0);
   }
 }
 
 const decoder = new TextDecoder();
+const encoder = new TextEncoder();
 
-/** Writes `text` as at most `max` bytes of UTF-8 with a terminating zero when shorter. */
+/** Writes `text` as at most `max` bytes of UTF-8, cut between characters, and zeroes behind it. */
 export function putText(p: number, max: number, text: string): void {
-  u8.fill(0, p, p + max);
-  const bytes = new TextEncoder().encode(text).subarray(0, max);
-  u8.set(bytes, p);
+  const encoded = encoder.encode(text);
+  let length = Math.min(encoded.length, max);
+  while (length < encoded.length && (encoded[length]! & 0xc0) === 0x80) length--;
+  bytes.set(encoded.subarray(0, length), p);
+  bytes.fill(0, p + length, p + max);
 }
 
 /** Reads a zero-terminated text of at most `max` bytes. */
 export function getText(p: number, max: number): string {
   let end = p;
-  while (end < p + max && u8[end] !== 0) end++;
-  return decoder.decode(u8.slice(p, end));
+  while (end < p + max && bytes[end] !== 0) end++;
+  return decoder.decode(bytes.slice(p, end));
 }

@@ -3,10 +3,13 @@
  * the stack's input queue, requests. Many producers and consumers under one short lock; whole lists move in constant time,
  * so the lock is paid once per batch.
  */
-import { u32 } from './memory.ts';
+import { u32 as sharedU32 } from './memory.ts';
 import { lock, unlock } from './lock.ts';
 import { struct } from './struct.ts';
 import type { ViewOf } from './struct.ts';
+
+// The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
+const u32 = sharedU32;
 
 export const queueStruct = struct('queue', {
   lock: 'i32',
@@ -53,30 +56,31 @@ export function enqueue(q: Queue, record: number): boolean {
 }
 
 /**
- * Appends a list of `count` records as far as there is room.
+ * Appends a list of `count` records, from `first` to `last`, as far as there is room; what does not fit is counted as dropped.
  * Returns the first record that did not fit (the caller owns it and all behind it), or 0.
  */
 export function enqueueList(q: Queue, first: number, last: number, count: number): number {
+  setNext(last, 0);
   lock(q.ptr);
   const len = q.len;
-  const room = q.max === 0 ? count : q.max - len;
+  const room = q.max === 0 ? count : Math.max(q.max - len, 0);
+  let end = last;
   let rest = 0;
   if (count > room) {
-    q.drops += count - Math.max(room, 0);
-    if (room <= 0) {
+    q.drops += count - room;
+    if (room === 0) {
       unlock(q.ptr);
       return first;
     }
-    last = first;
-    for (let i = 1; i < room; i++) last = nextRecord(last);
-    rest = nextRecord(last);
-    count = room;
+    end = first;
+    for (let i = 1; i < room; i++) end = nextRecord(end);
+    rest = nextRecord(end);
+    setNext(end, 0);
   }
-  setNext(last, 0);
   if (len === 0) q.head = first;
   else setNext(q.tail, first);
-  q.tail = last;
-  q.len = len + count;
+  q.tail = end;
+  q.len = len + Math.min(count, room);
   unlock(q.ptr);
   return rest;
 }

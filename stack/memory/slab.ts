@@ -2,7 +2,7 @@
  * Slabs: fixed arrays of records of one struct in the one memory, with a free list.
  * A full slab is an ordinary answer (address 0) that its caller turns into ENOBUFS; it is counted and shown by `netstat -m`.
  */
-import { debugPool, i32, region, u32, u8 } from './memory.ts';
+import { debugPool, region, u32, u8 } from './memory.ts';
 import { lock, unlock } from './lock.ts';
 import { struct } from './struct.ts';
 import type { Fields, Struct, View } from './struct.ts';
@@ -16,10 +16,9 @@ const slabHeader = struct('slabHeader', {
   inUse: 'u32',
   highWater: 'u32',
   failures: 'u32',
-  allocations: 'f64',
 });
 
-/** The limits a test may lower, and the figures `netstat -m` shows. */
+/** The figures of a slab or a buffer pool that `netstat -m` shows. */
 export interface SlabReport {
   readonly name: string;
   readonly recordBytes: number;
@@ -79,6 +78,19 @@ export function slab<F extends Fields>(s: Struct<F>, capacity: number): Slab<F> 
     return ((ptr - base) / size) | 0;
   }
 
+  function isUsed(ptr: number): boolean {
+    const index = indexOf(ptr);
+    return index >= 0 && index < capacity && base + index * size === ptr && u8[used + index] === 1;
+  }
+
+  function checkRecycled(ptr: number): void {
+    // The first word links the free list.
+    for (let p = ptr + 4; p < ptr + size; p++) {
+      if (u8[p] !== POISON)
+        throw new Error(`${name} ${ptr}: written to at offset ${p - ptr} after it was freed`);
+    }
+  }
+
   function take(): number {
     if (header.inUse >= (ceilings.get(name) ?? capacity)) return 0;
     const recycled = header.free;
@@ -92,28 +104,31 @@ export function slab<F extends Fields>(s: Struct<F>, capacity: number): Slab<F> 
 
   function alloc(): number {
     lock(lockAt);
+    const fresh = header.fresh;
     const ptr = take();
     if (ptr === 0) {
       header.failures++;
       unlock(lockAt);
       return 0;
     }
-    u8[used + indexOf(ptr)] = 1;
-    header.allocations++;
+    const recycled = header.fresh === fresh;
     if (++header.inUse > header.highWater) header.highWater = header.inUse;
     unlock(lockAt);
-    u8.fill(0, ptr, ptr + size);
+    if (debugPool && recycled) checkRecycled(ptr);
+    if (recycled) u32.fill(0, ptr >>> 2, (ptr + size) >>> 2);
+    // Last, so that each() in another thread shows no record that is not clean yet.
+    u8[used + indexOf(ptr)] = 1;
     return ptr;
   }
 
   function free(ptr: number): void {
-    const index = indexOf(ptr);
-    if (base + index * size !== ptr || index < 0 || index >= capacity || u8[used + index] !== 1) {
+    lock(lockAt);
+    if (!isUsed(ptr)) {
+      unlock(lockAt);
       throw new Error(`${name}: record ${ptr} is freed but not in use`);
     }
+    u8[used + indexOf(ptr)] = 0;
     if (debugPool) u8.fill(POISON, ptr, ptr + size);
-    lock(lockAt);
-    u8[used + index] = 0;
     u32[ptr >>> 2] = header.free;
     header.free = ptr;
     header.inUse--;
@@ -121,14 +136,15 @@ export function slab<F extends Fields>(s: Struct<F>, capacity: number): Slab<F> 
   }
 
   function get(ptr: number): View<F> {
-    const index = ((ptr - base) / size) | 0;
-    const view = views[index];
-    if (view !== undefined) return view;
-    const made = s.at(ptr);
+    return views[((ptr - base) / size) | 0] ?? growViews(ptr);
+  }
+
+  function growViews(ptr: number): View<F> {
+    const index = indexOf(ptr);
+    if (!(ptr >= base && index < capacity)) throw new Error(`${name}: there is no record at ${ptr}`);
     // Filled upwards without holes, so that the array stays of the packed kind.
-    for (let i = views.length; i < index; i++) views.push(s.at(base + i * size));
-    views[index] = made;
-    return made;
+    for (let i = views.length; i <= index; i++) views.push(s.at(base + i * size));
+    return views[index]!;
   }
 
   const report = (): SlabReport => ({
@@ -150,7 +166,7 @@ export function slab<F extends Fields>(s: Struct<F>, capacity: number): Slab<F> 
     get,
     indexOf,
     each(visit) {
-      const end = i32[(lockAt + slabHeader.offsets.fresh) >>> 2]!;
+      const end = header.fresh;
       for (let i = 0; i < end; i++) if (u8[used + i] === 1) visit(get(base + i * size));
     },
     report,

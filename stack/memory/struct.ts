@@ -60,7 +60,6 @@ export function struct<const F extends Fields>(name: string, fields: F): Struct<
   }
   const source = `'use strict'; return class ${name} { constructor(ptr) { this.ptr = ptr; } ${accessors.join(' ')} }`;
   // The text holds nothing but the declared names and offsets.
-  // eslint-disable-next-line @typescript-eslint/no-implied-eval
   const make = new Function('u8', 'u16', 'i32', 'u32', 'f64', source) as (
     ...arrays: ArrayLike<number>[]
   ) => new (ptr: number) => View<F>;

@@ -4,12 +4,7 @@
  */
 
 import { instantiateKernels } from '../../stack/memory/wasm/kernels.ts';
-
-export interface KernelFigure {
-  readonly name: string;
-  readonly value: number;
-  readonly unit: 'GB/s';
-}
+import type { Row } from './row.ts';
 
 const payloadLengths = [64, 576, 1460, 9000] as const;
 const buffers = 4;
@@ -42,7 +37,7 @@ function throughput(kernel: Kernel, length: number): number {
 }
 
 /** Measures each kernel at each payload length. */
-export function benchKernels(): KernelFigure[] {
+export function benchKernels(): Row[] {
   const pages = (2 * buffers * bufferBytes) / 65536;
   const memory = new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   const bytes = new Uint8Array(memory.buffer);
@@ -58,7 +53,7 @@ export function benchKernels(): KernelFigure[] {
     },
   };
   return Object.entries(kernels).flatMap(([name, kernel]) =>
-    payloadLengths.map((length): KernelFigure => {
+    payloadLengths.map((length): Row => {
       return { name: `${name} ${length} bytes`, value: throughput(kernel, length), unit: 'GB/s' };
     }),
   );
