@@ -3,6 +3,7 @@
  * a driver attaches an interface, the stack queues packets on it and calls `start`; received packets go up through `input`.
  */
 import { f64, getText, i32, putText, u32 } from '../memory/memory.ts';
+import { lock, unlock } from '../memory/lock.ts';
 import { QUEUE_BYTES, dequeueAll, enqueue, queueAt } from '../memory/queue.ts';
 import type { Queue } from '../memory/queue.ts';
 import { mFree, mFreeList } from '../memory/mbuf.ts';
@@ -35,6 +36,10 @@ export const ifnetStruct = struct('ifnet', {
   carrier: 'u8',
   /** 1 while it waits in this thread's list of interfaces to start. */
   startDue: 'u8',
+  /** 1 while the device takes no more (shown as OACTIVE); under the transmit lock. */
+  oactive: 'u8',
+  /** Held during the driver's start(): any thread may send. */
+  txLock: 'i32',
   flags: 'u32',
   mtu: 'u32',
   metric: 'u32',
@@ -92,7 +97,7 @@ export interface Driver {
   init(ifp: Ifnet): number;
   /** Stops it: clears RUNNING, frees what waits; with `disable` the device is also taken from its cable. */
   stop(ifp: Ifnet, disable: boolean): void;
-  /** Sends what is in the send queue, as much as the device takes (the rest stays: OACTIVE). */
+  /** Sends what is in the send queue, as much as the device takes (the rest stays: `oactive`). Called with the transmit lock held. */
   start(ifp: Ifnet): void;
   /** Changes a setting; returns 0 or an errno. */
   ioctl(ifp: Ifnet, command: DriverCommand, value: number): number;
@@ -306,9 +311,17 @@ export function startPending(): void {
   while (pending.length > 0) {
     const ifp = pending.pop()!;
     ifp.startDue = 0;
-    drivers[ifp.driver]!.start(ifp);
+    startInterface(ifp);
   }
 }
+
+/** Has the driver send what is in the send queue. */
+export function startInterface(ifp: Ifnet): void {
+  lock(ifp.ptr + TX_LOCK);
+  drivers[ifp.driver]!.start(ifp);
+  unlock(ifp.ptr + TX_LOCK);
+}
+const TX_LOCK = ifnetStruct.offsets.txLock;
 
 /** Counts packets that a driver has sent. */
 export function countOutput(ifp: Ifnet, packets: number, bytes: number): void {

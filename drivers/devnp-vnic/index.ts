@@ -1,0 +1,212 @@
+/**
+ * devnp-vnic: the lab's virtual network card. What the stack sends goes into the plug of its cable, what comes out of it goes up; frames are padded to the
+ * Ethernet minimum, jumbo frames up to 9000 bytes pass, and the carrier follows the cable (io-pkt driver interface: init, stop, start, process, enable).
+ */
+import { u8 } from '../../stack/memory/memory.ts';
+import { M_PKTHDR, mFreeList, mGetHeader, mOwn, mTrailing, mWritable, mbuf, ownerTag } from '../../stack/memory/mbuf.ts';
+import { chainLast } from '../../stack/memory/mbuf-chain.ts';
+import { dequeue, dequeueAll, enqueueList, nextRecord } from '../../stack/memory/queue.ts';
+import { now } from '../../stack/runtime/clock.ts';
+import { IFF } from '../../stack/runtime/messages/control.ts';
+import { ERRNO } from '../../stack/runtime/messages/errno.ts';
+import { raise } from '../../stack/runtime/source.ts';
+import { ETHERMTU, ETHER_ADDRESS, ETHER_MIN, etherInput } from '../../stack/net/ethernet.ts';
+import {
+  DRIVER,
+  IFT_ETHER,
+  countOutput,
+  ifAttach,
+  ifnets,
+  registerDriver,
+  sendQueue,
+  startInterface,
+} from '../../stack/net/ifnet.ts';
+import type { Ifnet } from '../../stack/net/ifnet.ts';
+import { clearPlug, freePlug, newPlug, plugCarrier, plugIn, plugOut, plugs } from '../../stack/net/plug.ts';
+import type { Plug } from '../../stack/net/plug.ts';
+import type { Stack } from '../../stack/net/stack.ts';
+import { OUTBOUND, tapPacket } from '../../stack/net/tap.ts';
+
+export const VNIC_MTU_MAX = 9000;
+const DRIVER_OWNER = ownerTag('driver');
+/** Frames taken in one service before others get their turn. */
+const BUDGET = 256;
+
+function plugOf(ifp: Ifnet): Plug {
+  return plugs.get(ifp.softc);
+}
+
+export interface VnicOptions {
+  readonly name: string;
+  /** Hardware address, 6 bytes. */
+  readonly mac: Uint8Array;
+  readonly priority?: number;
+}
+
+/** Adds a virtual card to a stack. Returns its interface, 0 when there is no room (ENOBUFS). */
+export function attachVnic(stack: Stack, options: VnicOptions): number {
+  const softc = newPlug();
+  if (softc === 0) return 0;
+  const ptr = ifAttach(stack, {
+    name: options.name,
+    type: IFT_ETHER,
+    driver: DRIVER.vnic,
+    flags: IFF.BROADCAST | IFF.SIMPLEX | IFF.MULTICAST,
+    mtu: ETHERMTU,
+    mtuMax: VNIC_MTU_MAX,
+    ...(options.priority !== undefined && { priority: options.priority }),
+  });
+  if (ptr === 0) {
+    freePlug(plugs.get(softc));
+    return 0;
+  }
+  const ifp = ifnets.get(ptr);
+  ifp.softc = softc;
+  u8.set(options.mac.subarray(0, ETHER_ADDRESS), ifp.mac);
+  plugs.get(softc).device = ifp.source;
+  return ptr;
+}
+
+function init(ifp: Ifnet): number {
+  ifp.flags |= IFF.RUNNING;
+  plugOf(ifp).up = 1;
+  return 0;
+}
+
+function stop(ifp: Ifnet): void {
+  const plug = plugOf(ifp);
+  ifp.flags &= ~IFF.RUNNING;
+  ifp.oactive = 0;
+  plug.up = 0;
+  mFreeList(dequeueAll(sendQueue(ifp)));
+  clearPlug(plug);
+}
+
+/** Zeros behind a frame that is shorter than the Ethernet minimum; false when buffers are exhausted. */
+function pad(m: number): boolean {
+  const view = mbuf(m);
+  const missing = ETHER_MIN - view.pktLen;
+  const last = mbuf(chainLast(m));
+  if (mTrailing(last) >= missing && mWritable(last)) {
+    const end = last.data + last.len;
+    for (let i = 0; i < missing; i++) u8[end + i] = 0;
+    last.len += missing;
+  } else {
+    const more = mGetHeader(DRIVER_OWNER, 0);
+    if (more === 0) return false;
+    const tail = mbuf(more);
+    tail.flags &= ~M_PKTHDR;
+    for (let i = 0; i < missing; i++) u8[tail.data + i] = 0;
+    tail.len = missing;
+    last.next = more;
+  }
+  view.pktLen = ETHER_MIN;
+  return true;
+}
+
+// The list that one call of start() gathers.
+let first = 0;
+let last = 0;
+let frames = 0;
+let bytes = 0;
+
+function gather(ifp: Ifnet, m: number): void {
+  const view = mbuf(m);
+  if (view.pktLen < ETHER_MIN && !pad(m)) {
+    ifp.oerrors++;
+    mFreeList(m);
+    return;
+  }
+  mOwn(m, DRIVER_OWNER);
+  view.time = now();
+  if (ifp.taps !== 0) tapPacket(ifp.taps, m, OUTBOUND, now());
+  if (frames === 0) first = m;
+  else mbuf(last).nextpkt = m;
+  last = m;
+  frames++;
+  bytes += view.pktLen;
+}
+
+/** Moves the send queue into the plug, as far as that has room: the rest waits (OACTIVE) until the link has taken some. */
+function start(ifp: Ifnet): void {
+  const plug = plugOf(ifp);
+  const out = plugOut(plug);
+  const queue = sendQueue(ifp);
+  frames = 0;
+  bytes = 0;
+  const room = out.max - out.len;
+  if (queue.len <= room) {
+    for (let m = dequeueAll(queue); m !== 0; ) {
+      const next = nextRecord(m);
+      mbuf(m).nextpkt = 0;
+      gather(ifp, m);
+      m = next;
+    }
+  } else {
+    for (let i = 0; i < room; i++) gather(ifp, dequeue(queue));
+    ifp.oactive = 1;
+    plug.blocked = 1;
+  }
+  if (frames === 0) return;
+  countOutput(ifp, frames, bytes);
+  if (plug.link === 0) {
+    mFreeList(first);
+    ifp.oerrors += frames;
+    return;
+  }
+  mFreeList(enqueueList(out, first, last, frames));
+  raise(plug.link);
+}
+
+function process(ifp: Ifnet): boolean {
+  const plug = plugOf(ifp);
+  if (ifp.oactive !== 0 && plug.blocked === 0) {
+    ifp.oactive = 0;
+    startInterface(ifp);
+  }
+  let m = dequeueAll(plugIn(plug));
+  let n = 0;
+  while (m !== 0) {
+    const next = nextRecord(m);
+    mbuf(m).nextpkt = 0;
+    etherInput(ifp, m);
+    n++;
+    m = next;
+  }
+  return n < BUDGET;
+}
+
+registerDriver(DRIVER.vnic, {
+  name: 'vnic',
+  description: 'virtual card of the lab',
+  init,
+  stop,
+  start,
+  ioctl(_ifp, command, value) {
+    if (command === 'mtu' && (value < 72 || value > VNIC_MTU_MAX)) return ERRNO.EINVAL;
+    return 0;
+  },
+  process,
+  enable: (ifp) => plugIn(plugOf(ifp)).len !== 0,
+  detach(ifp) {
+    stop(ifp);
+    freePlug(plugOf(ifp));
+  },
+  statistics: (ifp) => ({
+    txed_ok: ifp.opackets,
+    rxed_ok: ifp.ipackets,
+    octets_txed_ok: ifp.obytes,
+    octets_rxed_ok: ifp.ibytes,
+    txed_multicast: ifp.omcasts,
+    rxed_multicast: ifp.imcasts,
+    rx_failed_allocs: plugIn(plugOf(ifp)).drops,
+    no_carrier: 0,
+  }),
+  configuration: (ifp) => ({
+    media_rate: '1000000 kb/s',
+    duplex: 'full',
+    verbose: 0,
+    priority: 21,
+    carrier: plugCarrier(plugOf(ifp)) ? 'yes' : 'no',
+  }),
+});
