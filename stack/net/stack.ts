@@ -44,6 +44,10 @@ export const stackStruct = struct('stack', {
   icmpCount: 'u32',
   reassembling: 'u32',
   icmpSecond: 'f64',
+  /** Key of TCP's initial sequence numbers, 0 until the first is made; challenge ACKs sent in the second that began at `challengeSecond` ns. */
+  isnKey: 'u32',
+  challengeCount: 'u32',
+  challengeSecond: 'f64',
   /** Prefix lengths that the routing table holds: bit n of `shortPrefixes` for /n below 32; hosts have a word of their own. */
   shortPrefixes: 'u32',
   hostRoutes: 'u32',
