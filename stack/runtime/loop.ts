@@ -34,7 +34,8 @@ function run(source: number): void {
 function raiseDue(): void {
   if (mine.deadline > refreshNow()) return;
   const time = now();
-  for (let due = takeDueSource(selfThread, time); due !== 0; due = takeDueSource(selfThread, time)) raise(due);
+  for (let due = takeDueSource(selfThread, time); due !== 0; due = takeDueSource(selfThread, time))
+    raise(due);
 }
 
 /** One unit of work: a due timer, a source of ours, or one of another thread. Says whether there was any. */

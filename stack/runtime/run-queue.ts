@@ -2,12 +2,25 @@
  * Run queues: one per worker, 64 priority levels, first in first out within a level, and the timers of the sources at home there.
  * A worker takes from its own queue first and steals only when it is idle; only sleepers are notified.
  */
-import { f64, i32, maxThreads, region, u32 } from '../memory/memory.ts';
+import { f64, i32 as sharedI32, maxThreads, region, u32 as sharedU32 } from '../memory/memory.ts';
 import { lock, tryLock, unlock } from '../memory/lock.ts';
 import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
-import { WHEEL_BYTES, calloutArg, wheelAt, wheelCancel, wheelNext, wheelReset, wheelSet, wheelTake } from './wheel.ts';
+import {
+  WHEEL_BYTES,
+  calloutArg,
+  wheelAt,
+  wheelCancel,
+  wheelNext,
+  wheelReset,
+  wheelSet,
+  wheelTake,
+} from './wheel.ts';
 import type { Wheel } from './wheel.ts';
+
+// The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
+const i32 = sharedI32;
+const u32 = sharedU32;
 
 const LEVELS = 64;
 
@@ -38,6 +51,9 @@ export const runQueueStruct = struct('runQueue', {
 });
 export type RunQueue = ViewOf<typeof runQueueStruct>;
 
+const TIMER_LOCK = runQueueStruct.offsets.timerLock;
+const COUNT = runQueueStruct.offsets.count;
+
 const base = region('run queues', runQueueStruct.size * maxThreads);
 const shared = struct('runtime', { sleepers: 'i32', threads: 'u32' }).at(region('runtime', 64));
 const sleepersWord = shared.ptr >>> 2;
@@ -56,7 +72,7 @@ interface Runnable {
   readonly home: number;
 }
 
-/** Offset of a source's link word and of its timer (source.ts). */
+/** Word of a source's link (source.ts); its first word is its state, 0 while it is idle. */
 const LINK_WORD = 1;
 
 export function runQueue(thread: number): RunQueue {
@@ -68,14 +84,18 @@ export function poolSize(): number {
   return shared.threads;
 }
 
-/** Forgets all that was queued and sets how many threads there are. */
+/** Forgets all that was queued and all timers, and sets how many threads there are. Call it while no thread runs. */
 export function resetRunQueues(threads: number): void {
   shared.threads = threads;
   for (let thread = 0; thread < maxThreads; thread++) {
     const queue = queues[thread]!;
+    const wheel = wheels[thread]!;
+    // What was waiting can be raised and set again.
+    while (queue.count > 0) i32[takeFrom(queue) >>> 2] = 0;
+    for (let next = wheelNext(wheel); next !== Infinity; next = wheelNext(wheel)) wheelTake(wheel, next);
     u32.fill(0, queue.ptr >>> 2, (queue.ptr + runQueueStruct.size) >>> 2);
     queue.deadline = Infinity;
-    wheelReset(wheels[thread]!, 0);
+    wheelReset(wheel, 0);
   }
 }
 
@@ -102,7 +122,7 @@ export function pushRunnable(source: Runnable): void {
 
 function wakeFor(home: number, count: number): void {
   if (wake(home) || count < 2) return;
-  for (let thread = 0; thread < maxThreads; thread++) if (wake(thread)) return;
+  for (let thread = 0; thread <= shared.threads; thread++) if (wake(thread)) return;
 }
 
 /** Wakes a worker if it sleeps; says whether it did. */
@@ -154,31 +174,31 @@ export function steal(thread: number): number {
 /** Sets the timer of a source (initialised with the source as its argument): the source is raised at `deadline`. An earlier setting of the same source is replaced. */
 export function setSourceTimer(timer: number, home: number, deadline: number): void {
   const queue = queues[home]!;
-  lock(queue.ptr + runQueueStruct.offsets.timerLock);
+  lock(queue.ptr + TIMER_LOCK);
+  const before = queue.deadline;
   wheelSet(wheels[home]!, timer, deadline);
-  const sooner = deadline < queue.deadline;
-  if (sooner) queue.deadline = deadline;
-  unlock(queue.ptr + runQueueStruct.offsets.timerLock);
-  if (sooner) wake(home);
+  queue.deadline = wheelNext(wheels[home]!);
+  unlock(queue.ptr + TIMER_LOCK);
+  if (deadline < before) wake(home);
 }
 
 /** Cancels the timer of a source. */
 export function cancelSourceTimer(timer: number, home: number): void {
   const queue = queues[home]!;
-  lock(queue.ptr + runQueueStruct.offsets.timerLock);
-  wheelCancel(wheels[home]!, timer);
-  unlock(queue.ptr + runQueueStruct.offsets.timerLock);
+  lock(queue.ptr + TIMER_LOCK);
+  if (wheelCancel(wheels[home]!, timer)) queue.deadline = wheelNext(wheels[home]!);
+  unlock(queue.ptr + TIMER_LOCK);
 }
 
-/** Source whose timer is due at `time` in a thread's queue, 0 if none is; the queue's deadline is brought up to date. */
+/** Source whose timer is due at `time` in a thread's queue, 0 if none is. */
 export function takeDueSource(thread: number, time: number): number {
   const queue = queues[thread]!;
   if (queue.deadline > time) return 0;
-  lock(queue.ptr + runQueueStruct.offsets.timerLock);
+  lock(queue.ptr + TIMER_LOCK);
   const wheel = wheels[thread]!;
   const due = wheelTake(wheel, time);
-  if (due === 0) queue.deadline = wheelNext(wheel);
-  unlock(queue.ptr + runQueueStruct.offsets.timerLock);
+  queue.deadline = wheelNext(wheel);
+  unlock(queue.ptr + TIMER_LOCK);
   return due === 0 ? 0 : calloutArg(due);
 }
 
@@ -207,6 +227,9 @@ export function nextDeadline(): number {
 
 /** True if nothing is queued anywhere. */
 export function nothingQueued(): boolean {
-  for (let thread = 0; thread <= shared.threads; thread++) if (queues[thread]!.count !== 0) return false;
+  for (let thread = 0; thread <= shared.threads; thread++) {
+    // Atomic, because a sleeper asks this between announcing that it sleeps and sleeping.
+    if (Atomics.load(i32, (queues[thread]!.ptr + COUNT) >>> 2) !== 0) return false;
+  }
   return true;
 }

@@ -4,7 +4,7 @@
  */
 import { f64, i32, region, selfThread, u32, u8 } from '../memory/memory.ts';
 import { struct } from '../memory/struct.ts';
-import { refreshNow } from './clock.ts';
+import { readClock } from './clock.ts';
 
 const CAPACITY = 65_536;
 const ENTRY = 32;
@@ -28,7 +28,14 @@ export const TRACE = {
 export type TraceKind = (typeof TRACE)[keyof typeof TRACE];
 
 /** Why a thread took or left the stack context. */
-export const REASON = { none: 0, afterHardware: 1, stackEvent: 2, recheck: 3, drained: 4, control: 5 } as const;
+export const REASON = {
+  none: 0,
+  afterHardware: 1,
+  stackEvent: 2,
+  recheck: 3,
+  drained: 4,
+  control: 5,
+} as const;
 
 export interface TraceEntry {
   readonly time: number;
@@ -41,7 +48,10 @@ export interface TraceEntry {
 
 /** Switches tracing on (from an empty ring) or off. */
 export function setTracing(on: boolean): void {
-  if (on) Atomics.store(i32, onWord + 1, 0);
+  if (on) {
+    u8.fill(0, entries, entries + CAPACITY * ENTRY);
+    Atomics.store(i32, onWord + 1, 0);
+  }
   Atomics.store(i32, onWord, on ? 1 : 0);
 }
 
@@ -53,7 +63,7 @@ export function tracing(): boolean {
 /** Writes an entry; the oldest is overwritten when the ring is full. */
 export function trace(kind: TraceKind, source: number, stack: number, reason: number): void {
   const at = entries + (Atomics.add(i32, onWord + 1, 1) & (CAPACITY - 1)) * ENTRY;
-  f64[at >>> 3] = refreshNow();
+  f64[at >>> 3] = readClock();
   u32[(at + 8) >>> 2] = source;
   u32[(at + 12) >>> 2] = stack;
   u8[at + 16] = selfThread;
@@ -63,10 +73,12 @@ export function trace(kind: TraceKind, source: number, stack: number, reason: nu
 
 /** The entries, oldest first. Exact while no thread runs. */
 export function readTrace(): TraceEntry[] {
-  const written = Atomics.load(i32, onWord + 1);
+  const oldest = Atomics.load(i32, onWord + 1);
   const list: TraceEntry[] = [];
-  for (let i = Math.max(0, written - CAPACITY); i < written; i++) {
-    const at = entries + (i & (CAPACITY - 1)) * ENTRY;
+  for (let i = 0; i < CAPACITY; i++) {
+    const at = entries + ((oldest + i) & (CAPACITY - 1)) * ENTRY;
+    // A place that was never written to.
+    if (u8[at + 17] === 0) continue;
     list.push({
       time: f64[at >>> 3]!,
       source: u32[(at + 8) >>> 2]!,

@@ -1,16 +1,21 @@
 /**
  * A hierarchical timing wheel in the one memory (Varghese and Lauck, 1987): callouts with exact deadlines, four levels of 64 slots,
- * about 1 ms per slot at the lowest. Setting and cancelling are constant-time; a slot's list keeps the order of insertion,
- * and callouts of one tick fire in order of their exact deadlines, so that a virtual clock can jump from one to the next.
+ * about 1 ms per slot at the lowest. A slot's list is sorted by deadline, equal ones in the order in which they were set; setting searches it
+ * from its end, so that time-outs of one length are set in constant time. A virtual clock can jump from one deadline to the next.
  * One owner at a time works on a wheel (the stack context, or the lock of a run queue).
  */
+import { f64 as sharedF64, u32 as sharedU32 } from '../memory/memory.ts';
 import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
-import { f64, u32 } from '../memory/memory.ts';
+
+// The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
+const f64 = sharedF64;
+const u32 = sharedU32;
 
 /** One timer, embedded in the record it belongs to. */
 export const calloutStruct = struct('callout', {
   next: 'ptr',
+  /** The one before in its slot; of the first one, the last. */
   prev: 'ptr',
   /** When it fires, ns of the lab's clock. */
   deadline: 'f64',
@@ -33,6 +38,8 @@ export const wheelStruct = struct('wheel', {
   /** The tick up to which everything has fired. */
   tick: 'f64',
   count: 'u32',
+  /** Two words per level: which slots hold callouts. */
+  occupied: { bytes: LEVELS * 8 },
   heads: { bytes: (OVERFLOW_SLOT + 1) * 4 },
 });
 export type Wheel = ViewOf<typeof wheelStruct>;
@@ -93,40 +100,67 @@ function slotFor(wheel: Wheel, deadline: number): number {
   return OVERFLOW_SLOT;
 }
 
-function link(wheel: Wheel, callout: number, deadline: number, slot: number): void {
-  // Kept sorted by deadline, later ones behind equal ones; lists are short.
+/** Puts a callout into a slot behind `at`, or first if `at` is 0. */
+function insert(wheel: Wheel, callout: number, slot: number, at: number): void {
   const head = (wheel.heads >>> 2) + slot;
+  const first = u32[head]!;
+  const word = callout >>> 2;
+  const next = at === 0 ? first : u32[(at >>> 2) + NEXT]!;
+  u32[word + SLOT] = slot + 1;
+  u32[word + NEXT] = next;
+  if (first === 0) {
+    u32[word + PREV] = callout;
+    if (slot !== OVERFLOW_SLOT) u32[(wheel.occupied >>> 2) + (slot >>> 5)]! |= 1 << (slot & 31);
+  } else {
+    u32[word + PREV] = at === 0 ? u32[(first >>> 2) + PREV]! : at;
+    u32[((next === 0 ? first : next) >>> 2) + PREV] = callout;
+  }
+  if (at === 0) u32[head] = callout;
+  else u32[(at >>> 2) + NEXT] = callout;
+}
+
+/** Puts a callout into its slot behind all that are due no later than it is. */
+function linkLast(wheel: Wheel, callout: number, deadline: number): void {
+  const slot = slotFor(wheel, deadline);
+  const first = u32[(wheel.heads >>> 2) + slot]!;
+  let at = first === 0 ? 0 : u32[(first >>> 2) + PREV]!;
+  while (at !== 0 && f64[(at + DEADLINE) >>> 3]! > deadline) at = at === first ? 0 : u32[(at >>> 2) + PREV]!;
+  insert(wheel, callout, slot, at);
+}
+
+/** Puts a callout into its slot before all that are due no earlier than it is. */
+function linkFirst(wheel: Wheel, callout: number, deadline: number): void {
+  const slot = slotFor(wheel, deadline);
   let before = 0;
-  let at = u32[head]!;
-  while (at !== 0 && f64[(at + DEADLINE) >>> 3]! <= deadline) {
+  let at = u32[(wheel.heads >>> 2) + slot]!;
+  while (at !== 0 && f64[(at + DEADLINE) >>> 3]! < deadline) {
     before = at;
     at = u32[(at >>> 2) + NEXT]!;
   }
-  const word = callout >>> 2;
-  u32[word + NEXT] = at;
-  u32[word + PREV] = before;
-  u32[word + SLOT] = slot + 1;
-  if (before === 0) u32[head] = callout;
-  else u32[(before >>> 2) + NEXT] = callout;
-  if (at !== 0) u32[(at >>> 2) + PREV] = callout;
+  insert(wheel, callout, slot, before);
 }
 
 function unlink(wheel: Wheel, callout: number): void {
   const word = callout >>> 2;
+  const slot = u32[word + SLOT]! - 1;
   const next = u32[word + NEXT]!;
   const prev = u32[word + PREV]!;
-  if (prev === 0) u32[(wheel.heads >>> 2) + u32[word + SLOT]! - 1] = next;
+  const head = (wheel.heads >>> 2) + slot;
+  if (u32[head] === callout) u32[head] = next;
   else u32[(prev >>> 2) + NEXT] = next;
-  if (next !== 0) u32[(next >>> 2) + PREV] = prev;
+  const first = u32[head]!;
+  if (first !== 0) u32[((next === 0 ? first : next) >>> 2) + PREV] = prev;
+  else if (slot !== OVERFLOW_SLOT) u32[(wheel.occupied >>> 2) + (slot >>> 5)]! &= ~(1 << (slot & 31));
   u32[word + SLOT] = 0;
 }
 
-/** Sets a callout (again): it fires once at `deadline`, ns. */
+/** Sets a callout (again): it fires once at `deadline`, ns. Never, if that is Infinity. */
 export function wheelSet(wheel: Wheel, callout: number, deadline: number): void {
+  if (Number.isNaN(deadline)) throw new Error(`callout ${callout}: its deadline is not a number`);
   if (u32[(callout >>> 2) + SLOT] !== 0) unlink(wheel, callout);
   else wheel.count++;
   f64[(callout + DEADLINE) >>> 3] = deadline;
-  link(wheel, callout, deadline, slotFor(wheel, deadline));
+  linkLast(wheel, callout, deadline);
 }
 
 /** Cancels a callout; says whether it was set. */
@@ -137,18 +171,33 @@ export function wheelCancel(wheel: Wheel, callout: number): boolean {
   return true;
 }
 
+/** The lowest bit that is set, 0..31. */
+function lowestBit(word: number): number {
+  return 31 - Math.clz32(word & -word);
+}
+
+/** First callout of the first slot of a level that holds any, counted from the slot whose turn it is; 0 if there is none. */
+function firstOfLevel(wheel: Wheel, level: number): number {
+  const words = (wheel.occupied >>> 2) + level * 2;
+  const low = u32[words]!;
+  const high = u32[words + 1]!;
+  if (low === 0 && high === 0) return 0;
+  const here = Math.floor(wheel.tick / SPAN[level]!) % SLOTS;
+  const ahead = (here < 32 ? low : high) & (-1 << (here & 31));
+  let slot: number;
+  if (ahead !== 0) slot = (here & 32) + lowestBit(ahead);
+  else if (here < 32) slot = high !== 0 ? 32 + lowestBit(high) : lowestBit(low);
+  else slot = low !== 0 ? lowestBit(low) : 32 + lowestBit(high);
+  return u32[(wheel.heads >>> 2) + level * SLOTS + slot]!;
+}
+
 /** The earliest deadline, or Infinity. */
 export function wheelNext(wheel: Wheel): number {
-  if (wheel.count === 0) return Infinity;
   let best = Infinity;
+  if (wheel.count === 0) return best;
   for (let level = 0; level < LEVELS; level++) {
-    const here = Math.floor(wheel.tick / SPAN[level]!);
-    for (let i = 0; i < SLOTS; i++) {
-      const first = u32[(wheel.heads >>> 2) + level * SLOTS + ((here + i) % SLOTS)]!;
-      if (first === 0) continue;
-      best = Math.min(best, f64[(first + DEADLINE) >>> 3]!);
-      break;
-    }
+    const first = firstOfLevel(wheel, level);
+    if (first !== 0) best = Math.min(best, f64[(first + DEADLINE) >>> 3]!);
   }
   const far = u32[(wheel.heads >>> 2) + OVERFLOW_SLOT]!;
   return far === 0 ? best : Math.min(best, f64[(far + DEADLINE) >>> 3]!);
@@ -156,46 +205,51 @@ export function wheelNext(wheel: Wheel): number {
 
 /** Takes the callout that is due first, if its deadline is at or before `now`; 0 if none is. Advances the wheel. */
 export function wheelTake(wheel: Wheel, now: number): number {
-  for (;;) {
-    const next = wheelNext(wheel);
-    if (next > now) return 0;
-    advanceTo(wheel, Math.floor(next / TICK));
-    const first = u32[(wheel.heads >>> 2) + (wheel.tick % SLOTS)]!;
-    if (first === 0) continue;
-    unlink(wheel, first);
-    wheel.count--;
-    return first;
+  const next = wheelNext(wheel);
+  if (next > now) {
+    advanceTo(wheel, Math.floor(now / TICK));
+    return 0;
   }
+  if (next === Infinity) return 0;
+  advanceTo(wheel, Math.floor(next / TICK));
+  const first = u32[(wheel.heads >>> 2) + (wheel.tick % SLOTS)]!;
+  unlink(wheel, first);
+  wheel.count--;
+  return first;
 }
 
-/** Moves the wheel to `tick` and lets the callouts of higher levels whose turn comes sink to where they belong now. */
+/** Moves the wheel to `tick`, before which nothing is due, and lets the callouts of higher levels whose turn comes sink to where they belong now. */
 function advanceTo(wheel: Wheel, tick: number): void {
-  if (tick <= wheel.tick) return;
   const before = wheel.tick;
+  if (tick <= before) return;
   wheel.tick = tick;
-  for (let level = LEVELS - 1; level > 0; level--) {
-    if (Math.floor(before / SPAN[level]!) !== Math.floor(tick / SPAN[level]!)) {
-      sink(wheel, level * SLOTS + (Math.floor(tick / SPAN[level]!) % SLOTS));
-    }
+  if (wheel.count === 0) return;
+  // The higher the level, the earlier its callouts were set: they come last and are put before the others.
+  for (let level = 1; level < LEVELS; level++) {
+    const place = Math.floor(tick / SPAN[level]!);
+    if (Math.floor(before / SPAN[level]!) !== place) sink(wheel, level * SLOTS + (place % SLOTS));
   }
-  if (Math.floor(before / SPAN[LEVELS]!) !== Math.floor(tick / SPAN[LEVELS]!)) sink(wheel, OVERFLOW_SLOT);
+  if (Math.floor(before / SPAN[LEVELS]) !== Math.floor(tick / SPAN[LEVELS])) sink(wheel, OVERFLOW_SLOT);
 }
 
+/** Distributes the callouts of a slot, last first, before those of the same deadline that are there already. */
 function sink(wheel: Wheel, slot: number): void {
-  let at = u32[(wheel.heads >>> 2) + slot]!;
+  const first = u32[(wheel.heads >>> 2) + slot]!;
+  if (first === 0) return;
   u32[(wheel.heads >>> 2) + slot] = 0;
-  while (at !== 0) {
+  if (slot !== OVERFLOW_SLOT) u32[(wheel.occupied >>> 2) + (slot >>> 5)]! &= ~(1 << (slot & 31));
+  let at = u32[(first >>> 2) + PREV]!;
+  for (;;) {
     const callout = at;
-    const deadline = f64[(at + DEADLINE) >>> 3]!;
-    at = u32[(at >>> 2) + NEXT]!;
-    link(wheel, callout, deadline, slotFor(wheel, deadline));
+    at = u32[(at >>> 2) + PREV]!;
+    linkFirst(wheel, callout, f64[(callout + DEADLINE) >>> 3]!);
+    if (callout === first) return;
   }
 }
 
-/** Forgets everything that was set. */
+/** Forgets everything that was set; the callouts themselves must be initialised again before they are used. */
 export function wheelReset(wheel: Wheel, now: number): void {
-  for (let slot = 0; slot <= OVERFLOW_SLOT; slot++) u32[(wheel.heads >>> 2) + slot] = 0;
+  u32.fill(0, wheel.occupied >>> 2, (wheel.ptr + WHEEL_BYTES) >>> 2);
   wheel.count = 0;
   wheel.tick = Math.floor(now / TICK);
 }
-
