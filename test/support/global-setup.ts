@@ -16,6 +16,8 @@ import ts from 'typescript';
 
 const repository = join(import.meta.dirname, '../..');
 const sourceFolders = ['main', 'stack', 'drivers'];
+/** What tests run in worker threads. */
+const threadEntries = /-thread\.ts$/;
 
 /** Paths, relative to the repository, of the files below `folder` whose name matches `pattern`. */
 function filesBelow(folder: string, pattern: RegExp): string[] {
@@ -76,7 +78,7 @@ export function setup(): void {
       if (!expected.has(built)) rmSync(join(repository, built), { force: true });
     }
   }
-  const stale = sources.filter(isStale);
+  const stale = [...sources, ...filesBelow('test', threadEntries)].filter(isStale);
   if (stale.length === 0) return;
   const options = readCompilerOptions();
   for (const source of stale) compile(source, options);
