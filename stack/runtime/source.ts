@@ -8,7 +8,7 @@ import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
 import { CALLOUT_BYTES, calloutDeadline, calloutInit, calloutPending } from './wheel.ts';
 import { cancelSourceTimer, pushRunnable, setSourceTimer } from './run-queue.ts';
-import { TRACE, trace, tracing } from './trace.ts';
+import { REASON, TRACE, trace, tracing } from './trace.ts';
 
 /** The three kinds of events of io-pkt's thread pool. */
 export const KIND = { hardware: 0, stack: 1, other: 2 } as const;
@@ -82,6 +82,7 @@ export function raise(ptr: number): void {
     if (state === QUEUED || state === AGAIN) return;
     const next = state === IDLE ? QUEUED : AGAIN;
     if (Atomics.compareExchange(i32, word, state, next) !== state) continue;
+    if (tracing()) trace(TRACE.raise, ptr, sources.get(ptr).stack, REASON.none);
     if (next === QUEUED) pushRunnable(sources.get(ptr));
     return;
   }

@@ -16,8 +16,8 @@ import ts from 'typescript';
 
 const repository = join(import.meta.dirname, '../..');
 const sourceFolders = ['main', 'stack', 'drivers'];
-/** What tests run in worker threads. */
-const threadEntries = /-thread\.ts$/;
+/** What tests run in worker threads: entries, and the models of the stack that these import. */
+const threadEntries = /-(thread|model)\.ts$/;
 
 /** Paths, relative to the repository, of the files below `folder` whose name matches `pattern`. */
 function filesBelow(folder: string, pattern: RegExp): string[] {

@@ -1,0 +1,171 @@
+// The threading model of the design under real threads: one source is serviced by one thread at a time, one thread holds a context, and nothing
+// that was raised is lost, whoever steals what, sleeps, wakes, stops early or comes too late.
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { startClock } from '../../../stack/runtime/clock.ts';
+import {
+  nextDeadline,
+  nothingQueued,
+  resetRunQueues,
+  runQueue,
+  wake,
+} from '../../../stack/runtime/run-queue.ts';
+import {
+  KIND,
+  HANDLER,
+  freeSource,
+  newSource,
+  sourceIsIdle,
+  sources,
+} from '../../../stack/runtime/source.ts';
+import { TRACE, readTrace, setTracing } from '../../../stack/runtime/trace.ts';
+import type { TraceEntry } from '../../../stack/runtime/trace.ts';
+import { startThread } from '../../support/threads.ts';
+import { COUNTER, interfaces, packets, readCounter, receive, setCounter, stacks } from './pool-model.ts';
+
+const entry = new URL('./pool-thread.ts', import.meta.url);
+
+interface Shape {
+  readonly threads: number;
+  readonly stackCount: number;
+  readonly interfaceCount: number;
+  readonly seed: number;
+}
+
+function buildModel({ threads, stackCount, interfaceCount, seed }: Shape): {
+  stackPtrs: number[];
+  ifs: number[];
+} {
+  const home = (i: number): number => 1 + (i % threads);
+  const stackPtrs = Array.from({ length: stackCount }, (_, i) => {
+    const ptr = stacks.alloc();
+    const options = {
+      kind: KIND.stack,
+      handler: HANDLER.stack,
+      arg: ptr,
+      stack: ptr,
+      home: home(i),
+      priority: 10,
+    };
+    stacks.get(ptr).source = newSource(options);
+    return ptr;
+  });
+  const ifs = Array.from({ length: interfaceCount }, (_, i) => {
+    const ptr = interfaces.alloc();
+    const stack = stackPtrs[i % stackCount]!;
+    const options = {
+      kind: KIND.hardware,
+      handler: HANDLER.interface,
+      arg: ptr,
+      stack,
+      home: home(i),
+      priority: 21,
+    };
+    Object.assign(interfaces.get(ptr), { source: newSource(options), stack, random: seed + i });
+    return ptr;
+  });
+  return { stackPtrs, ifs };
+}
+
+/** True when every thread has nothing to do any more, now or later. */
+function quiet(): boolean {
+  if (!nothingQueued() || nextDeadline() !== Infinity) return false;
+  let idle = true;
+  sources.each(({ ptr }) => {
+    idle &&= sourceIsIdle(ptr);
+  });
+  return idle;
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  const limit = performance.now() + 10_000;
+  while (!condition() && performance.now() < limit) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
+/** Packets come in at random, in bursts and with pauses in which the threads fall asleep. */
+async function feed(ifs: readonly number[], total: number, seed: number): Promise<void> {
+  let random = seed;
+  for (let i = 0; i < total; i++) {
+    random = (Math.imul(random, 1_103_515_245) + 12_345) >>> 0;
+    receive(ifs[(random >>> 8) % ifs.length]!);
+    if (i % 1000 === 999) await new Promise((resolve) => setTimeout(resolve, (random >>> 16) % 4));
+  }
+}
+
+/** Checks that what begins ends, by the same thread and before it begins again; the first entry of each may be cut off. */
+function expectAlternating(
+  trace: readonly TraceEntry[],
+  begin: number,
+  end: number,
+  id: (e: TraceEntry) => number,
+): void {
+  const current = new Map<number, number>();
+  const seen = new Set<number>();
+  for (const one of trace) {
+    if (one.kind !== begin && one.kind !== end) continue;
+    const key = id(one);
+    if (one.kind === begin) {
+      expect(current.has(key)).toBe(false);
+      current.set(key, one.thread);
+    } else {
+      if (seen.has(key)) expect(current.get(key)).toBe(one.thread);
+      current.delete(key);
+    }
+    seen.add(key);
+  }
+  expect(current.size).toBe(0);
+}
+
+async function runModel(shape: Shape): Promise<{ trace: TraceEntry[]; busy: number[] }> {
+  startClock('real', shape.seed);
+  resetRunQueues(shape.threads);
+  for (const counter of Object.values(COUNTER)) setCounter(counter, 0);
+  setTracing(true);
+  const { stackPtrs, ifs } = buildModel(shape);
+  const numbers = Array.from({ length: shape.threads }, (_, i) => i + 1);
+  const threads = numbers.map((thread) => startThread(entry, thread, {}));
+  const total = 6000;
+  await feed(ifs, total, shape.seed);
+  const processed = (): number => stackPtrs.reduce((sum, ptr) => sum + stacks.get(ptr).processed, 0);
+  await until(() => processed() === total && quiet());
+  setCounter(COUNTER.stop, 1);
+  numbers.forEach(wake);
+  await Promise.all(threads.map(({ ended }) => ended));
+  expect({ processed: processed(), dropped: readCounter(COUNTER.dropped), quiet: quiet() }).toEqual({
+    processed: total,
+    dropped: 0,
+    quiet: true,
+  });
+  expect(readCounter(COUNTER.twiceServiced)).toBe(0);
+  expect(readCounter(COUNTER.twiceHeld)).toBe(0);
+  expect(packets.report().inUse).toBe(0);
+  const busy = numbers.map((thread) => runQueue(thread).hardware);
+  sources.each(({ ptr }) => freeSource(ptr));
+  for (const ptr of ifs) interfaces.free(ptr);
+  for (const ptr of stackPtrs) stacks.free(ptr);
+  setTracing(false);
+  return { trace: readTrace(), busy };
+}
+
+test('no source is serviced twice at once, no context is held twice, and nothing raised is lost', async () => {
+  const shape = fc.record({
+    threads: fc.integer({ min: 2, max: 4 }),
+    stackCount: fc.integer({ min: 1, max: 4 }),
+    interfaceCount: fc.integer({ min: 1, max: 16 }),
+    seed: fc.nat(),
+  });
+  const property = fc.asyncProperty(shape, async (one) => {
+    const { trace } = await runModel(one);
+    expectAlternating(trace, TRACE.serviceBegin, TRACE.serviceEnd, ({ source }) => source);
+    expectAlternating(trace, TRACE.contextTaken, TRACE.contextLeft, ({ stack }) => stack);
+  });
+  await fc.assert(property, { numRuns: 10, endOnFailure: true });
+}, 60_000);
+
+test('the threads share the work, sleep when there is none and find the context busy at times', async () => {
+  const { trace, busy } = await runModel({ threads: 3, stackCount: 1, interfaceCount: 12, seed: 5 });
+  expect(busy.every((count) => count > 0)).toBe(true);
+  const kinds = new Set(trace.map(({ kind }) => kind));
+  expect(kinds).toContain(TRACE.sleep);
+  expect(kinds).toContain(TRACE.contextBusy);
+});
