@@ -3,7 +3,16 @@
  * Ethernet minimum, jumbo frames up to 9000 bytes pass, and the carrier follows the cable (io-pkt driver interface: init, stop, start, process, enable).
  */
 import { u8 } from '../../stack/memory/memory.ts';
-import { M_PKTHDR, mFreeList, mGetHeader, mOwn, mTrailing, mWritable, mbuf, ownerTag } from '../../stack/memory/mbuf.ts';
+import {
+  M_PKTHDR,
+  mFreeList,
+  mGetHeader,
+  mOwn,
+  mTrailing,
+  mWritable,
+  mbuf,
+  ownerTag,
+} from '../../stack/memory/mbuf.ts';
 import { chainLast } from '../../stack/memory/mbuf-chain.ts';
 import { dequeue, dequeueAll, enqueueList, nextRecord } from '../../stack/memory/queue.ts';
 import { now } from '../../stack/runtime/clock.ts';
@@ -21,7 +30,7 @@ import {
   sendQueue,
   startInterface,
 } from '../../stack/net/ifnet.ts';
-import type { Ifnet } from '../../stack/net/ifnet.ts';
+import type { Driver, Ifnet } from '../../stack/net/ifnet.ts';
 import { clearPlug, freePlug, newPlug, plugCarrier, plugIn, plugOut, plugs } from '../../stack/net/plug.ts';
 import type { Plug } from '../../stack/net/plug.ts';
 import type { Stack } from '../../stack/net/stack.ts';
@@ -45,12 +54,17 @@ export interface VnicOptions {
 
 /** Adds a virtual card to a stack. Returns its interface, 0 when there is no room (ENOBUFS). */
 export function attachVnic(stack: Stack, options: VnicOptions): number {
+  return attachCard(stack, options, DRIVER.vnic);
+}
+
+/** Adds a card with a plug to a stack, for a driver that is made of `cardDriver`. Returns its interface, 0 when there is no room (ENOBUFS). */
+export function attachCard(stack: Stack, options: VnicOptions, driver: number): number {
   const softc = newPlug();
   if (softc === 0) return 0;
   const ptr = ifAttach(stack, {
     name: options.name,
     type: IFT_ETHER,
-    driver: DRIVER.vnic,
+    driver,
     flags: IFF.BROADCAST | IFF.SIMPLEX | IFF.MULTICAST,
     mtu: ETHERMTU,
     mtuMax: VNIC_MTU_MAX,
@@ -136,7 +150,7 @@ function start(ifp: Ifnet): void {
   bytes = 0;
   const room = out.max - out.len;
   if (queue.len <= room) {
-    for (let m = dequeueAll(queue); m !== 0; ) {
+    for (let m = dequeueAll(queue); m !== 0;) {
       const next = nextRecord(m);
       mbuf(m).nextpkt = 0;
       gather(ifp, m);
@@ -147,7 +161,11 @@ function start(ifp: Ifnet): void {
     ifp.oactive = 1;
     plug.blocked = 1;
   }
-  if (frames === 0) return;
+  if (frames === 0) {
+    // The link may have emptied the plug before it could see that it is blocked: it has to come by again.
+    if (plug.blocked !== 0 && plug.link !== 0) raise(plug.link);
+    return;
+  }
   countOutput(ifp, frames, bytes);
   if (plug.link === 0) {
     mFreeList(first);
@@ -176,7 +194,8 @@ function process(ifp: Ifnet): boolean {
   return n < BUDGET;
 }
 
-registerDriver(DRIVER.vnic, {
+/** What a card with a plug does. */
+export const cardDriver: Driver = {
   name: 'vnic',
   description: 'virtual card of the lab',
   init,
@@ -192,6 +211,7 @@ registerDriver(DRIVER.vnic, {
     stop(ifp);
     freePlug(plugOf(ifp));
   },
+  carrier: (ifp) => plugCarrier(plugOf(ifp)),
   statistics: (ifp) => ({
     txed_ok: ifp.opackets,
     rxed_ok: ifp.ipackets,
@@ -209,4 +229,6 @@ registerDriver(DRIVER.vnic, {
     priority: 21,
     carrier: plugCarrier(plugOf(ifp)) ? 'yes' : 'no',
   }),
-});
+};
+
+registerDriver(DRIVER.vnic, cardDriver);

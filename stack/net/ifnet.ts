@@ -32,8 +32,6 @@ export const ifnetStruct = struct('ifnet', {
   source: 'ptr',
   type: 'u8',
   driver: 'u8',
-  /** 1 while it has a link partner; always 1 without a cable to plug. */
-  carrier: 'u8',
   /** 1 while it waits in this thread's list of interfaces to start. */
   startDue: 'u8',
   /** 1 while the device takes no more (shown as OACTIVE); under the transmit lock. */
@@ -110,6 +108,8 @@ export interface Driver {
   enable(ifp: Ifnet): boolean;
   /** `ifconfig X destroy`: frees the device. */
   detach(ifp: Ifnet): void;
+  /** True while a link partner is there. */
+  carrier(ifp: Ifnet): boolean;
   /** Counters beyond those of the interface, for nicinfo; those it does not keep are absent. */
   statistics(ifp: Ifnet): Record<string, number>;
   /** Settings, for nicinfo and ifconfig. */
@@ -199,13 +199,23 @@ function appendInterface(stack: Stack, ptr: number): void {
 
 /** Takes an interface from its stack and frees it with its addresses. Its driver has detached; nothing raises its source any more. */
 export function ifDetach(ifp: Ifnet): void {
-  const stack = stacks.get(ifp.stack);
-  if (stack.interfaces === ifp.ptr) stack.interfaces = ifp.next;
-  else {
-    let at = ifnets.get(stack.interfaces);
-    while (at.next !== ifp.ptr) at = ifnets.get(at.next);
-    at.next = ifp.next;
+  ifUnlist(stacks.get(ifp.stack), ifp);
+  ifFree(ifp);
+}
+
+/** Takes an interface from the list of its stack. */
+export function ifUnlist(stack: Stack, ifp: Ifnet): void {
+  if (stack.interfaces === ifp.ptr) {
+    stack.interfaces = ifp.next;
+    return;
   }
+  let at = ifnets.get(stack.interfaces);
+  while (at.next !== ifp.ptr) at = ifnets.get(at.next);
+  at.next = ifp.next;
+}
+
+/** Frees an interface that is in no list any more. */
+export function ifFree(ifp: Ifnet): void {
   while (ifp.addresses !== 0) removeAddress(ifp, ifaddrs.get(ifp.addresses));
   mFreeList(dequeueAll(sendQueue(ifp)));
   freeSource(ifp.source);

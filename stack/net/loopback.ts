@@ -5,7 +5,7 @@ import { mbuf } from '../memory/mbuf.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { now } from '../runtime/clock.ts';
 import { ETHERTYPE_IP, inputLocal } from './ethernet.ts';
-import { DRIVER, IFT_LOOP, countOutput, ifAttach, ifnets, registerDriver } from './ifnet.ts';
+import { DRIVER, IFT_LOOP, countOutput, ifAttach, registerDriver } from './ifnet.ts';
 import type { Ifnet } from './ifnet.ts';
 import type { Stack } from './stack.ts';
 import { OUTBOUND, tapPacket } from './tap.ts';
@@ -23,7 +23,6 @@ export function attachLoopback(stack: Stack, name: string): number {
     mtuMax: 65_535,
   });
   if (ptr === 0) return 0;
-  ifnets.get(ptr).carrier = 1;
   if (stack.loopback === 0) stack.loopback = ptr;
   return ptr;
 }
@@ -52,6 +51,7 @@ registerDriver(DRIVER.loopback, {
   process: () => true,
   enable: () => false,
   detach: () => undefined,
+  carrier: () => true,
   statistics: () => ({}),
   configuration: () => ({}),
 });

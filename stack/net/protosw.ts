@@ -6,8 +6,8 @@ import type { Socket } from './socket.ts';
 
 export interface Protocol {
   readonly name: 'tcp' | 'udp' | 'icmp' | 'raw';
-  /** Gives a new socket its control block and buffer sizes. */
-  attach(so: Socket): number;
+  /** Gives a new socket its control block and buffer sizes; `protocol` is the number on the wire. */
+  attach(so: Socket, protocol: number): number;
   /** The client closed its last reference: ends the connection as the protocol does; frees control block and socket (soFree) now or later. */
   detach(so: Socket): void;
   bind(so: Socket, address: number, port: number): number;

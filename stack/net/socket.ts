@@ -103,6 +103,7 @@ export function soFree(so: Socket): void {
   if (so.prev === 0) stacks.get(so.stack).sockets = so.next;
   else sockets.get(so.prev).next = so.next;
   if (so.next !== 0) sockets.get(so.next).prev = so.prev;
+  so.stack = 0;
   sockets.free(so.ptr);
 }
 

@@ -7,7 +7,7 @@ import { slab } from '../memory/slab.ts';
 import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
-import { SO_REUSEADDR, SO_REUSEPORT } from '../runtime/messages/request.ts';
+import { IP_TOS, IP_TTL, SO_REUSEADDR, SO_REUSEPORT } from '../runtime/messages/request.ts';
 import { random32 } from '../runtime/random.ts';
 import { ifaddrs, ifnets, interfaceWithAddress, isBroadcast, isMulticast } from '../net/ifnet.ts';
 import { lookupRoute, routes } from '../net/route.ts';
@@ -225,4 +225,29 @@ export function sourceOnInterface(ifptr: number, nexthop: number): number {
 /** Hash of a connection, for the table of connections. */
 export function connectionHash(local: number, localPort: number, foreign: number, foreignPort: number): number {
   return mix3(local, foreign, (localPort << 16) | foreignPort);
+}
+
+/** The options of IP that all transports share. */
+export function setIpOption(inp: Inpcb, option: number, value: number): number {
+  if (option === IP_TTL) {
+    if (value < 1 || value > 255) return ERRNO.EINVAL;
+    inp.ttl = value;
+    return 0;
+  }
+  if (option === IP_TOS) {
+    inp.tos = value & 0xff;
+    return 0;
+  }
+  return ERRNO.ENOPROTOOPT;
+}
+
+export function getIpOption(inp: Inpcb, option: number): number | undefined {
+  if (option === IP_TTL) return inp.ttl;
+  return option === IP_TOS ? inp.tos : undefined;
+}
+
+/** Own address and port and the peer's, for getsockname and getpeername. */
+export function inpcbNames(inp: Inpcb): { local: number; localPort: number; foreign: number; foreignPort: number } {
+  const { local, localPort, foreign, foreignPort } = inp;
+  return { local, localPort, foreign, foreignPort };
 }

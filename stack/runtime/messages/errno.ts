@@ -118,9 +118,12 @@ export function strerror(errno: number): string {
 export class SystemError extends Error {
   readonly errno: number;
   readonly code: string;
+  /** What failed, without the text of the error. */
+  readonly what: string;
 
   constructor(errno: number, what: string) {
     super(`${what}: ${strerror(errno)}`);
+    this.what = what;
     this.name = 'SystemError';
     this.errno = errno;
     this.code = errnoName(errno);

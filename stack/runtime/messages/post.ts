@@ -2,10 +2,12 @@
  * How requests reach a stack and replies come back. A request goes to its stack's queue and raises the stack's source; a reply goes to a queue of thread 0,
  * where clients live. Thread 0 is woken once per batch of replies; a reply that thread 0 itself writes (virtual time) needs no wake-up.
  */
-import { i32, region, selfThread, u32 } from '../../memory/memory.ts';
+import { i32, region, u32 } from '../../memory/memory.ts';
 import { QUEUE_BYTES, dequeueAll, enqueue, nextRecord, queueAt } from '../../memory/queue.ts';
+import { mFree } from '../../memory/mbuf.ts';
 import { struct } from '../../memory/struct.ts';
 import { raise } from '../source.ts';
+import { ERRNO } from './errno.ts';
 import { requests } from './request.ts';
 import type { Request } from './request.ts';
 
@@ -21,6 +23,7 @@ export const stackHead = struct('stackHead', {
 });
 const REQUESTS = stackHead.offsets.requests;
 const SOURCE = stackHead.offsets.source;
+const SERVING = stackHead.offsets.serving;
 
 const replies = queueAt(region('replies', QUEUE_BYTES));
 /** 1 while a wake-up of thread 0 is under way. */
@@ -49,11 +52,24 @@ export function setReplyHandler(handler: (request: number) => void): void {
   onReply = handler;
 }
 
-/** Puts a request (its `stack` set) into the stack's queue. */
+/** Puts a request (its `stack` set) into the stack's queue. A stack that does not serve answers ENXIO. */
 export function postRequest(ptr: number): void {
-  const stack = requests.get(ptr).stack;
+  const request = requests.get(ptr);
+  const stack = request.stack;
+  if (u32[(stack + SERVING) >>> 2] !== 1) {
+    refuse(request);
+    return;
+  }
   enqueue(queueAt(stack + REQUESTS), ptr);
   raise(u32[(stack + SOURCE) >>> 2]!);
+}
+
+function refuse(request: Request): void {
+  mFree(request.chain);
+  request.chain = 0;
+  request.chainLen = 0;
+  request.status = ERRNO.ENXIO;
+  reply(request);
 }
 
 /** The stack's side: gives the request back to its client with what its fields say. */
@@ -73,6 +89,3 @@ export function deliverReplies(): boolean {
   }
   return true;
 }
-
-/** True for the thread that clients live in. */
-export const isClientThread = selfThread === 0;

@@ -1,0 +1,280 @@
+/**
+ * Control calls about interfaces and neighbours: ifconfig(8), nicinfo, mount, arp(8).
+ */
+import { region, selfThread, maxThreads } from '../memory/memory.ts';
+import { SECOND, now } from '../runtime/clock.ts';
+import { IFF } from '../runtime/messages/control.ts';
+import type { ArpInfo, ControlIn, InterfaceAddress, InterfaceInfo } from '../runtime/messages/control.ts';
+import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
+import { copyMac, macText, parseMac } from '../net/ethernet.ts';
+import {
+  CAP_IP4CSUM,
+  CAP_TCP4CSUM,
+  CAP_UDP4CSUM,
+  IFT_ETHER,
+  IFT_LOOP,
+  clearCounters,
+  driverOf,
+  findAddress,
+  findInterface,
+  ifDetach,
+  ifaddrs,
+  ifnets,
+  interfaceName,
+  isBroadcast,
+  isMulticast,
+  sendQueue,
+} from '../net/ifnet.ts';
+import type { Ifnet } from '../net/ifnet.ts';
+import { attachLoopback } from '../net/loopback.ts';
+import { lookupRoute, prefixLength, routes } from '../net/route.ts';
+import type { Stack } from '../net/stack.ts';
+import {
+  ARP_DOWN,
+  ARP_INCOMPLETE,
+  announceAddress,
+  eachNeighbour,
+  findNeighbour,
+  neighbours,
+  removeNeighbour,
+  setNeighbour,
+} from '../netinet/arp.ts';
+import type { Neighbour } from '../netinet/arp.ts';
+import { broadcastOf, classMask, dropAddress, ifDown, ifUp, setAddress } from '../netinet/in-control.ts';
+import { addressText } from '../netinet/ip.ts';
+import { addressOf, expectOk, interfaceNamed } from './controls.ts';
+import type { Controls } from './controls.ts';
+import { buryInterface } from './graveyard.ts';
+import { mountModule } from './modules.ts';
+
+const CAPABILITIES: readonly (readonly [string, number])[] = [
+  ['ip4csum', CAP_IP4CSUM],
+  ['tcp4csum', CAP_TCP4CSUM],
+  ['udp4csum', CAP_UDP4CSUM],
+];
+/** Flags that ifconfig may change; the others follow from the device. */
+const SETTABLE: readonly (keyof typeof IFF)[] = ['UP', 'DEBUG', 'NOARP', 'PROMISC', 'ALLMULTI', 'LINK0', 'LINK1', 'LINK2'];
+/** Six bytes of this thread for a hardware address that was given as text. */
+const macPlace = region('control hardware address', 8 * maxThreads) + 8 * selfThread;
+
+function capabilityNames(bits: number): string[] {
+  return CAPABILITIES.filter(([, bit]) => (bits & bit) !== 0).map(([name]) => name);
+}
+
+function addressesOf(ifp: Ifnet): InterfaceAddress[] {
+  const list: InterfaceAddress[] = [];
+  for (let ptr = ifp.addresses; ptr !== 0; ptr = ifaddrs.get(ptr).next) {
+    const { address, netmask, broadcast } = ifaddrs.get(ptr);
+    const base = { address: addressText(address), netmask: addressText(netmask) };
+    list.push(broadcast === 0 ? base : { ...base, broadcast: addressText(broadcast) });
+  }
+  return list;
+}
+
+function infoOf(ifp: Ifnet): InterfaceInfo {
+  const ether = ifp.type === IFT_ETHER;
+  const carrier = driverOf(ifp).carrier(ifp);
+  return {
+    name: interfaceName(ifp),
+    index: ifp.index,
+    flags: ifp.flags | (ifp.oactive !== 0 ? IFF.OACTIVE : 0),
+    mtu: ifp.mtu,
+    metric: ifp.metric,
+    ...(ether && { mac: macText(ifp.mac), media: 'Ethernet autoselect (1000baseT full-duplex)', carrier }),
+    capabilities: capabilityNames(ifp.capabilities),
+    enabled: capabilityNames(ifp.enabled),
+    addresses: addressesOf(ifp),
+    counters: {
+      ipackets: ifp.ipackets,
+      ierrors: ifp.ierrors,
+      ibytes: ifp.ibytes,
+      imcasts: ifp.imcasts,
+      iqdrops: ifp.iqdrops,
+      opackets: ifp.opackets,
+      oerrors: ifp.oerrors,
+      obytes: ifp.obytes,
+      omcasts: ifp.omcasts,
+      odrops: sendQueue(ifp).drops,
+      collisions: ifp.collisions,
+    },
+  };
+}
+
+function changeInterface(ifp: Ifnet, change: ControlIn<'SIOCSIFFLAGS'>): void {
+  const driver = driverOf(ifp);
+  if (change.mtu !== undefined) {
+    const { mtu } = change;
+    if (!Number.isInteger(mtu) || mtu < 72 || mtu > ifp.mtuMax) {
+      throw new SystemError(ERRNO.EINVAL, `mtu ${mtu}: ${interfaceName(ifp)} takes 72 to ${ifp.mtuMax}`);
+    }
+    expectOk(driver.ioctl(ifp, 'mtu', mtu), `mtu ${mtu}`);
+    ifp.mtu = mtu;
+  }
+  if (change.metric !== undefined) ifp.metric = change.metric;
+  if (change.mac !== undefined) changeMac(ifp, change.mac);
+  for (const [name, on] of Object.entries(change.capabilities ?? {})) changeCapability(ifp, name, on);
+  for (const [name, on] of Object.entries(change.set ?? {})) changeFlag(ifp, name as keyof typeof IFF, on);
+}
+
+function changeMac(ifp: Ifnet, mac: string): void {
+  if (ifp.type !== IFT_ETHER) throw new SystemError(ERRNO.EINVAL, `${interfaceName(ifp)} has no hardware address`);
+  if (!parseMac(mac, macPlace)) throw new SystemError(ERRNO.EINVAL, `${mac} is not a hardware address`);
+  copyMac(ifp.mac, macPlace);
+  expectOk(driverOf(ifp).ioctl(ifp, 'mac', 0), mac);
+  if ((ifp.flags & IFF.UP) === 0) return;
+  for (let ptr = ifp.addresses; ptr !== 0; ptr = ifaddrs.get(ptr).next) announceAddress(ifp, ifaddrs.get(ptr).address);
+}
+
+function changeCapability(ifp: Ifnet, name: string, on: boolean): void {
+  const bit = CAPABILITIES.find(([known]) => known === name)?.[1] ?? 0;
+  if ((ifp.capabilities & bit) === 0) throw new SystemError(ERRNO.EINVAL, `${name} is not a capability of ${interfaceName(ifp)}`);
+  ifp.enabled = on ? ifp.enabled | bit : ifp.enabled & ~bit;
+  expectOk(driverOf(ifp).ioctl(ifp, 'capabilities', ifp.enabled), name);
+}
+
+function changeFlag(ifp: Ifnet, name: keyof typeof IFF, on: boolean): void {
+  if (!SETTABLE.includes(name)) throw new SystemError(ERRNO.EINVAL, `flag ${name} cannot be changed`);
+  if (name === 'UP') {
+    if (on) expectOk(ifUp(ifp), interfaceName(ifp));
+    else ifDown(ifp);
+    return;
+  }
+  ifp.flags = on ? ifp.flags | IFF[name] : ifp.flags & ~IFF[name];
+  if (name === 'PROMISC') expectOk(driverOf(ifp).ioctl(ifp, 'promiscuous', on ? 1 : 0), name);
+}
+
+function newAddress(ifp: Ifnet, wanted: ControlIn<'SIOCAIFADDR'>): void {
+  const address = addressOf(wanted.address);
+  const netmask = wanted.netmask === undefined ? classMask(address) : addressOf(wanted.netmask);
+  if (prefixLength(netmask) < 0) throw new SystemError(ERRNO.EINVAL, `${wanted.netmask!} is not a netmask`);
+  const wide = address === 0 || address >>> 28 === 15 || isMulticast(address);
+  if (wide) throw new SystemError(ERRNO.EINVAL, `${wanted.address} is no address of a host`);
+  const loop = ifp.type === IFT_LOOP;
+  const given = wanted.broadcast === undefined ? broadcastOf(address, netmask) : addressOf(wanted.broadcast);
+  const options = { address, netmask, broadcast: loop ? 0 : given, alias: wanted.alias };
+  expectOk(setAddress(ifp, options), wanted.address);
+}
+
+function deleteAddress(ifp: Ifnet, text: string | undefined): void {
+  const ptr = text === undefined ? ifp.addresses : findAddress(ifp, addressOf(text));
+  if (ptr === 0) throw new SystemError(ERRNO.EADDRNOTAVAIL, text ?? interfaceName(ifp));
+  dropAddress(ifp, ptr);
+}
+
+function createInterface(stack: Stack, name: string): void {
+  if (!/^lo\d+$/.test(name)) throw new SystemError(ERRNO.EINVAL, `${name}: interfaces that can be created are lo1, lo2, ...`);
+  if (findInterface(stack, name) !== undefined) throw new SystemError(ERRNO.EEXIST, name);
+  if (attachLoopback(stack, name) === 0) throw new SystemError(ERRNO.ENOBUFS, name);
+}
+
+function destroyInterface(stack: Stack, ifp: Ifnet): void {
+  if (ifp.ptr === stack.loopback) throw new SystemError(ERRNO.EBUSY, `${interfaceName(ifp)} belongs to the stack`);
+  ifDown(ifp);
+  while (ifp.addresses !== 0) dropAddress(ifp, ifp.addresses);
+  if (ifp.type === IFT_LOOP) ifDetach(ifp);
+  else buryInterface(stack, ifp);
+}
+
+function arpInfo(entry: Neighbour): ArpInfo {
+  const base = { address: addressText(entry.address), interface: interfaceName(ifnets.get(entry.interface)) };
+  if (entry.state === ARP_INCOMPLETE || entry.state === ARP_DOWN) return { ...base, state: 'incomplete' };
+  const mac = macText(entry.mac);
+  if (entry.published !== 0) return { ...base, mac, state: 'published' };
+  if (entry.permanent !== 0) return { ...base, mac, state: 'permanent' };
+  return { ...base, mac, state: 'reachable', expires: Math.max(0, Math.round((entry.expires - now()) / SECOND)) };
+}
+
+/** The interface over which a neighbour is reached; a published address need not be on a network of ours. */
+function interfaceTowards(stack: Stack, address: number, publish: boolean): Ifnet {
+  const ptr = lookupRoute(stack, address);
+  if (ptr !== 0 && routes.get(ptr).gateway === 0) {
+    const ifp = ifnets.get(routes.get(ptr).interface);
+    if (ifp.type === IFT_ETHER) return ifp;
+  }
+  for (let at = stack.interfaces; publish && at !== 0; at = ifnets.get(at).next) {
+    if (ifnets.get(at).type === IFT_ETHER) return ifnets.get(at);
+  }
+  throw new SystemError(ERRNO.EHOSTUNREACH, `${addressText(address)} is on no network of this host`);
+}
+
+function setArp(stack: Stack, wanted: ControlIn<'ARP_SET'>): void {
+  const address = addressOf(wanted.address);
+  if (isBroadcast(ifnets.get(stack.loopback), address) || isMulticast(address)) throw new SystemError(ERRNO.EINVAL, wanted.address);
+  if (!parseMac(wanted.mac, macPlace)) throw new SystemError(ERRNO.EINVAL, `${wanted.mac} is not a hardware address`);
+  const ifp = interfaceTowards(stack, address, wanted.publish);
+  expectOk(setNeighbour(stack, ifp, address, macPlace, wanted.permanent, wanted.publish), wanted.address);
+}
+
+function deleteArp(stack: Stack, text: string | undefined): number {
+  if (text === undefined) {
+    const all = eachNeighbour(stack);
+    for (const entry of all) removeNeighbour(entry);
+    return all.length;
+  }
+  const ptr = findNeighbour(stack, addressOf(text));
+  if (ptr === 0) return 0;
+  removeNeighbour(neighbours.get(ptr));
+  return 1;
+}
+
+type InterfaceCalls =
+  | 'SIOCGIFCONF'
+  | 'SIOCSIFFLAGS'
+  | 'SIOCAIFADDR'
+  | 'SIOCDIFADDR'
+  | 'SIOCIFCREATE'
+  | 'SIOCIFDESTROY'
+  | 'SIOCGDRVCOM'
+  | 'MOUNT'
+  | 'ARP_LIST'
+  | 'ARP_SET'
+  | 'ARP_DELETE';
+
+export const interfaceControls: Pick<Controls, InterfaceCalls> = {
+  SIOCGIFCONF(stack, { name }) {
+    if (name !== undefined) return [infoOf(interfaceNamed(stack, name))];
+    const list: InterfaceInfo[] = [];
+    for (let ptr = stack.interfaces; ptr !== 0; ptr = ifnets.get(ptr).next) list.push(infoOf(ifnets.get(ptr)));
+    return list;
+  },
+  SIOCSIFFLAGS(stack, change) {
+    changeInterface(interfaceNamed(stack, change.name), change);
+    return {};
+  },
+  SIOCAIFADDR(stack, wanted) {
+    newAddress(interfaceNamed(stack, wanted.name), wanted);
+    return {};
+  },
+  SIOCDIFADDR(stack, { name, address }) {
+    deleteAddress(interfaceNamed(stack, name), address);
+    return {};
+  },
+  SIOCIFCREATE(stack, { name }) {
+    createInterface(stack, name);
+    return {};
+  },
+  SIOCIFDESTROY(stack, { name }) {
+    destroyInterface(stack, interfaceNamed(stack, name));
+    return {};
+  },
+  SIOCGDRVCOM(stack, { name, reset }) {
+    const ifp = interfaceNamed(stack, name);
+    const driver = driverOf(ifp);
+    if (ifp.type === IFT_LOOP) throw new SystemError(ERRNO.ENOTTY, name);
+    const answer = {
+      driver: `devnp-${driver.name}.so`,
+      description: driver.description,
+      config: { ...driver.configuration(ifp), mac_address: macText(ifp.mac), mtu: ifp.mtu },
+      stats: driver.statistics(ifp),
+    };
+    if (reset === true) clearCounters(ifp);
+    return answer;
+  },
+  MOUNT: (stack, { module, options }) => ({ interfaces: mountModule(stack, module, options) }),
+  ARP_LIST: (stack) => eachNeighbour(stack).map(arpInfo),
+  ARP_SET(stack, wanted) {
+    setArp(stack, wanted);
+    return {};
+  },
+  ARP_DELETE: (stack, { address }) => ({ removed: deleteArp(stack, address) }),
+};
