@@ -124,6 +124,7 @@ module.exports = {
           '^main/(cli|start)[.]ts$',
           '^main/electron/[^/]+[.]cts$',
           '^(drivers|stack/lsm)/[^/]+/index[.]ts$',
+          '^drivers/[^/]+/worker[.]ts$',
           '^test/.*[.](test|soak)[.]ts$',
         ],
       },
