@@ -3,6 +3,7 @@
  * packets, or a window on a shared, reference-counted 2 KiB cluster. An mbuf has one owner; clusters are what is shared.
  */
 import { debugPool, f64 as sharedF64, i32 as sharedI32, region, u32 as sharedU32 } from './memory.ts';
+import { breakLock } from './lock.ts';
 import { giveTo, limitPool, openPool, poolReport, reclaimMagazine, takeFrom } from './buffer-pool.ts';
 import { struct } from './struct.ts';
 import type { ViewOf } from './struct.ts';
@@ -317,4 +318,10 @@ export function leakReport(): Map<string, number> {
     leaks.set(owner, (leaks.get(owner) ?? 0) + 1);
   }
   return leaks;
+}
+
+/** Frees the locks of the shared lists that a dead thread holds. */
+export function breakBufferLocks(thread: number): void {
+  breakLock(mbufs.header.ptr, thread);
+  breakLock(clusters.header.ptr, thread);
 }

@@ -3,7 +3,7 @@
  * A full slab is an ordinary answer (address 0) that its caller turns into ENOBUFS; it is counted and shown by `netstat -m`.
  */
 import { debugPool, region, u32, u8 } from './memory.ts';
-import { lock, unlock } from './lock.ts';
+import { breakLock, lock, unlock } from './lock.ts';
 import { struct } from './struct.ts';
 import type { Fields, Struct, View } from './struct.ts';
 
@@ -47,11 +47,17 @@ export interface Slab<F extends Fields> {
 }
 
 const known: (() => SlabReport)[] = [];
+const locks: number[] = [];
 const ceilings = new Map<string, number>();
 
 /** Reports of all slabs this thread has opened, in the order in which they were declared. */
 export function slabReports(): SlabReport[] {
   return known.map((report) => report());
+}
+
+/** Frees the locks of slabs that a dead thread holds. */
+export function breakSlabLocks(thread: number): void {
+  for (const at of locks) breakLock(at, thread);
 }
 
 /** Lowers how many records a slab hands out, to show what exhaustion does; undefined restores it. Holds for this thread. */
@@ -156,6 +162,7 @@ export function slab<F extends Fields>(s: Struct<F>, capacity: number): Slab<F> 
     failures: header.failures,
   });
   known.push(report);
+  locks.push(lockAt);
   return {
     name,
     capacity,

@@ -3,7 +3,7 @@
  * A worker takes from its own queue first and steals only when it is idle; only sleepers are notified.
  */
 import { f64, i32 as sharedI32, maxThreads, region, u32 as sharedU32 } from '../memory/memory.ts';
-import { lock, tryLock, unlock } from '../memory/lock.ts';
+import { breakLock, lock, tryLock, unlock } from '../memory/lock.ts';
 import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
 import {
@@ -232,4 +232,12 @@ export function nothingQueued(): boolean {
     if (Atomics.load(i32, (queues[thread]!.ptr + COUNT) >>> 2) !== 0) return false;
   }
   return true;
+}
+
+/** Frees the locks of run queues that a dead thread holds. */
+export function breakQueueLocks(thread: number): void {
+  for (const queue of queues) {
+    breakLock(queue.ptr, thread);
+    breakLock(queue.ptr + runQueueStruct.offsets.timerLock, thread);
+  }
 }

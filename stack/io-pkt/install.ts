@@ -1,0 +1,26 @@
+/**
+ * Makes the whole stack known to a thread: handlers, protocols, control calls. Every thread that serves nodes calls it once.
+ */
+import { installNetisr } from '../net/netisr.ts';
+import { installSockets } from '../net/socket-requests.ts';
+import { installArp } from '../netinet/arp.ts';
+import { installIcmp } from '../netinet/icmp.ts';
+import { installIp } from '../netinet/ip-input.ts';
+import { installReassembly } from '../netinet/ip-reassembly.ts';
+import { installRaw } from '../netinet/raw.ts';
+import { installTcp } from '../netinet/tcp.ts';
+import { installUdp } from '../netinet/udp.ts';
+import { installControl } from './control.ts';
+
+export function installStack(): void {
+  installNetisr();
+  installSockets();
+  installControl();
+  installArp();
+  installIp();
+  installReassembly();
+  installIcmp();
+  installUdp();
+  installTcp();
+  installRaw();
+}

@@ -1,0 +1,40 @@
+/**
+ * After a worker died: which stacks it was working on, and the locks it may have held. Called while no thread works.
+ */
+import { breakLock } from '../memory/lock.ts';
+import { i32 } from '../memory/memory.ts';
+import { breakBufferLocks } from '../memory/mbuf.ts';
+import { breakSlabLocks } from '../memory/slab.ts';
+import { breakQueueLocks, runQueue } from '../runtime/run-queue.ts';
+import { requeueAfterDeath, sources } from '../runtime/source.ts';
+import { ifnets, ifnetStruct } from '../net/ifnet.ts';
+import { plugStruct, plugs } from '../net/plug.ts';
+import { stackStruct, stacks } from '../net/stack.ts';
+
+/** Frees what a dead thread held, queues the source it was servicing again, and returns the stacks whose context it had: their state is not to be trusted. */
+export function recoverFrom(thread: number): number[] {
+  const faulted: number[] = [];
+  stacks.each((stack) => {
+    breakLock(stack.ptr + stackStruct.offsets.input, thread);
+    breakLock(stack.ptr + stackStruct.offsets.requests, thread);
+    if (Atomics.compareExchange(i32, stack.ptr >>> 2, thread + 1, 0) === thread + 1) faulted.push(stack.ptr);
+  });
+  ifnets.each((ifp) => {
+    breakLock(ifp.ptr + ifnetStruct.offsets.send, thread);
+    breakLock(ifp.ptr + ifnetStruct.offsets.txLock, thread);
+  });
+  plugs.each((plug) => {
+    breakLock(plug.ptr + plugStruct.offsets.out, thread);
+    breakLock(plug.ptr + plugStruct.offsets.in, thread);
+  });
+  breakBufferLocks(thread);
+  breakSlabLocks(thread);
+  breakQueueLocks(thread);
+  const current = runQueue(thread).current;
+  if (current !== 0) {
+    const stack = sources.get(current).stack;
+    if (stack !== 0 && !faulted.includes(stack)) faulted.push(stack);
+    requeueAfterDeath(current);
+  }
+  return faulted;
+}
