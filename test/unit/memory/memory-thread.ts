@@ -4,7 +4,8 @@
  */
 import { workerData } from 'node:worker_threads';
 import { lock, unlock } from '../../../stack/memory/lock.ts';
-import { mGetCluster, mGetHeader, mbuf, ownerTag } from '../../../stack/memory/mbuf.ts';
+import { mFree, mGetCluster, mGetHeader, mbuf, ownerTag } from '../../../stack/memory/mbuf.ts';
+import { mSharePacket } from '../../../stack/memory/mbuf-chain.ts';
 import { u32 } from '../../../stack/memory/memory.ts';
 import { mpscRing, spscRing } from '../../../stack/memory/ring.ts';
 import { slab } from '../../../stack/memory/slab.ts';
@@ -28,6 +29,9 @@ export interface SlabJob {
   readonly place: number;
 }
 
+const owner = ownerTag('test');
+/** Packets whose clusters are shared with packets in the ring. */
+const kept: number[] = [];
 const BATCHES = [1, 2, 3, 7, 32, 5, 1, 16];
 
 function produce(job: RingJob): void {
@@ -38,6 +42,8 @@ function produce(job: RingJob): void {
     const batch = Math.min(BATCHES[round % BATCHES.length]!, job.count - next);
     for (let i = 0; i < batch; i++) words[i] = makeWord(job, next++);
     for (let done = 0; done < batch;) done += ring.push(words, done, batch - done);
+    // The consumer frees its shares of the same clusters at this moment.
+    for (const m of kept.splice(0)) mFree(m);
   }
 }
 
@@ -45,13 +51,17 @@ function produce(job: RingJob): void {
 function makeWord(job: RingJob, number: number): number {
   if (job.kind === 'words') return (job.producer << 24) | number;
   const take = number % 2 === 0 ? mGetCluster : mGetHeader;
-  let m = take(ownerTag('test'), 0);
-  while (m === 0) m = take(ownerTag('test'), 0);
+  let m = take(owner, 0);
+  while (m === 0) m = take(owner, 0);
   const view = mbuf(m);
   u32[view.data >>> 2] = job.producer;
   u32[(view.data >>> 2) + 1] = number;
   view.len = 8;
-  return m;
+  view.pktLen = 8;
+  const share = number % 4 === 0 ? mSharePacket(owner, m) : 0;
+  if (share === 0) return m;
+  kept.push(m);
+  return share;
 }
 
 function churn(job: SlabJob): void {

@@ -40,11 +40,15 @@ export const stacks = slab(
 export const packets = slab(struct('modelPacket', { spare: 'u32', nextpkt: 'ptr' }), 60_000);
 
 const counters = region('model counters', 64) >>> 2;
-/** Services of a source that another thread was servicing; contexts entered that another thread held; packets without a record. */
-export const COUNTER = { twiceServiced: 0, twiceHeld: 1, dropped: 2, stop: 3 } as const;
+/** Services of a source that another thread was servicing; contexts entered that another thread held; packets without a record; threads that serve. */
+export const COUNTER = { twiceServiced: 0, twiceHeld: 1, dropped: 2, stop: 3, started: 4 } as const;
 
 export function readCounter(counter: number): number {
   return Atomics.load(i32, counters + counter);
+}
+
+export function count(counter: number): void {
+  Atomics.add(i32, counters + counter, 1);
 }
 
 export function setCounter(counter: number, value: number): void {
@@ -72,7 +76,7 @@ function enterStack(ptr: number, source: number, reason: number): void {
   const holders = wordOf(ptr, stacks.struct.offsets.holders);
   do {
     if (!tryEnter(ptr, source, reason)) return;
-    if (Atomics.add(i32, holders, 1) !== 0) Atomics.add(i32, counters + COUNTER.twiceHeld, 1);
+    if (Atomics.add(i32, holders, 1) !== 0) count(COUNTER.twiceHeld);
     for (let first = dequeueAll(input); first !== 0; first = dequeueAll(input)) {
       for (let packet = first; packet !== 0;) {
         const next = nextRecord(packet);
@@ -98,7 +102,7 @@ function nextRandom(ptr: number): number {
 function serviceInterface(ptr: number, source: number): boolean {
   const view = interfaces.get(ptr);
   const servicers = wordOf(ptr, interfaces.struct.offsets.servicers);
-  if (Atomics.add(i32, servicers, 1) !== 0) Atomics.add(i32, counters + COUNTER.twiceServiced, 1);
+  if (Atomics.add(i32, servicers, 1) !== 0) count(COUNTER.twiceServiced);
   const random = nextRandom(ptr);
   let waiting = Atomics.load(i32, wordOf(ptr, interfaces.struct.offsets.received)) - view.taken;
   const early = random % 7 === 0 && waiting > 1;
@@ -107,7 +111,7 @@ function serviceInterface(ptr: number, source: number): boolean {
   const input = queueAt(stacks.get(view.stack).input);
   for (let i = 0; i < waiting; i++) {
     const packet = packets.alloc();
-    if (packet === 0 || !enqueue(input, packet)) Atomics.add(i32, counters + COUNTER.dropped, 1);
+    if (packet === 0 || !enqueue(input, packet)) count(COUNTER.dropped);
   }
   spend(random % 50);
   if (random % 5 === 0) raise(source);
@@ -116,6 +120,11 @@ function serviceInterface(ptr: number, source: number): boolean {
   if (random % 4 === 0) raise(stacks.get(view.stack).source);
   else enterStack(view.stack, source, REASON.afterHardware);
   return !early;
+}
+
+/** Counts this thread among those that serve. */
+export function announceStart(): void {
+  count(COUNTER.started);
 }
 
 /** Tells the runtime of this thread how the model's sources are serviced. */

@@ -3,6 +3,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { startClock } from '../../../stack/runtime/clock.ts';
+import { contextHolder } from '../../../stack/runtime/context.ts';
 import {
   nextDeadline,
   nothingQueued,
@@ -22,6 +23,7 @@ import { TRACE, readTrace, setTracing } from '../../../stack/runtime/trace.ts';
 import type { TraceEntry } from '../../../stack/runtime/trace.ts';
 import { startThread } from '../../support/threads.ts';
 import { COUNTER, interfaces, packets, readCounter, receive, setCounter, stacks } from './pool-model.ts';
+import type { FightJob } from './pool-thread.ts';
 
 const entry = new URL('./pool-thread.ts', import.meta.url);
 
@@ -123,7 +125,8 @@ async function runModel(shape: Shape): Promise<{ trace: TraceEntry[]; busy: numb
   setTracing(true);
   const { stackPtrs, ifs } = buildModel(shape);
   const numbers = Array.from({ length: shape.threads }, (_, i) => i + 1);
-  const threads = numbers.map((thread) => startThread(entry, thread, {}));
+  const threads = numbers.map((thread) => startThread(entry, thread, undefined));
+  await until(() => readCounter(COUNTER.started) === shape.threads);
   const total = 6000;
   await feed(ifs, total, shape.seed);
   const processed = (): number => stackPtrs.reduce((sum, ptr) => sum + stacks.get(ptr).processed, 0);
@@ -161,6 +164,16 @@ test('no source is serviced twice at once, no context is held twice, and nothing
   });
   await fc.assert(property, { numRuns: 10, endOnFailure: true });
 }, 60_000);
+
+test('threads that fight over a context enter it one at a time', async () => {
+  for (const counter of Object.values(COUNTER)) setCounter(counter, 0);
+  const job: FightJob = { stack: stacks.alloc(), times: 100_000, threads: 2 };
+  await Promise.all([1, 2].map((thread) => startThread(entry, thread, job).ended));
+  expect(readCounter(COUNTER.twiceHeld)).toBe(0);
+  expect(stacks.get(job.stack).processed).toBe(2 * job.times);
+  expect(contextHolder(job.stack)).toBe(-1);
+  stacks.free(job.stack);
+});
 
 test('the threads share the work, sleep when there is none and find the context busy at times', async () => {
   const { trace, busy } = await runModel({ threads: 3, stackCount: 1, interfaceCount: 12, seed: 5 });
