@@ -2,14 +2,13 @@
  * Pools of buffers of one size in the one memory, after Bonwick and Adams' magazines (USENIX 2001): each thread takes and gives buffers
  * from a magazine of its own without a lock and exchanges 32 at a time with a list that all threads share.
  */
-import { i32 as sharedI32, maxThreads, region, selfThread, u32 as sharedU32 } from './memory.ts';
+import { maxThreads, region, selfThread, u32 as sharedU32 } from './memory.ts';
 import { breakLock, lock, unlock } from './lock.ts';
 import { struct } from './struct.ts';
 import type { ViewOf } from './struct.ts';
 import type { SlabReport } from './slab.ts';
 
 // The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
-const i32 = sharedI32;
 const u32 = sharedU32;
 
 const poolStruct = struct('bufferPool', {
@@ -22,10 +21,9 @@ const poolStruct = struct('bufferPool', {
   /** Buffers kept back by limitMbufs. */
   withheld: 'u32',
 });
-const magazineStruct = struct('magazine', { count: 'u32', allocated: 'i32', slots: { bytes: 64 * 4 } });
+const magazineStruct = struct('magazine', { count: 'u32', slots: { bytes: 64 * 4 } });
 const MAGAZINE = 64;
 const EXCHANGE = 32;
-const ALLOCATED = magazineStruct.offsets.allocated >>> 2;
 const SLOTS = magazineStruct.offsets.slots >>> 2;
 
 /** One kind of buffer: its storage and the shared list behind the magazines. */
@@ -36,7 +34,7 @@ export interface BufferPool {
   readonly base: number;
   readonly header: ViewOf<typeof poolStruct>;
   readonly magazines: number;
-  /** This thread's magazine, as a word: `count` is there, ALLOCATED and SLOTS behind it. */
+  /** This thread's magazine, as a word: `count` is there, SLOTS behind it. */
   readonly mine: number;
 }
 
@@ -94,7 +92,6 @@ export function takeFrom(pool: BufferPool): number {
   const count = had === 0 ? refill(pool) : had;
   if (count === 0) return 0;
   u32[mine] = count - 1;
-  i32[mine + ALLOCATED]!++;
   return u32[mine + SLOTS + count - 1]!;
 }
 
@@ -105,15 +102,15 @@ export function giveTo(pool: BufferPool, ptr: number): void {
   const count = u32[mine]!;
   u32[mine + SLOTS + count] = ptr;
   u32[mine] = count + 1;
-  i32[mine + ALLOCATED]!--;
 }
 
+/** Buffers that are neither on the shared list nor in a magazine. Exact while no thread takes or gives. */
 function inUse(pool: BufferPool): number {
-  let sum = 0;
+  let count = pool.header.fresh - pool.header.shared;
   for (let thread = 0; thread < maxThreads; thread++) {
-    sum += i32[(pool.magazines + thread * magazineStruct.size + magazineStruct.offsets.allocated) >>> 2]!;
+    count -= u32[(pool.magazines + thread * magazineStruct.size) >>> 2]!;
   }
-  return sum;
+  return count;
 }
 
 /** Figures for `netstat -m`; the high-water mark is as of the reports taken. */
