@@ -23,6 +23,7 @@ import {
   TCPS_FIN_WAIT_2,
   TCPS_LAST_ACK,
   TF_ACKNOW,
+  TF_NEEDFIN,
   TF_RECOVERY,
   TF_SENTFIN,
   TF_TIMING,
@@ -72,7 +73,7 @@ function oldAck(tp: Tcpcb, behind: number): number {
   if (isDuplicate && !timerRunning(tp, TIMER_PERSIST)) {
     count(tp.stack, STAT.tcpInDupAcks);
     duplicateAck(tp);
-  } else if (seg.length === 0 && (tp.flags & TF_RECOVERY) === 0) tp.dupAcks = 0;
+  }
   return ACK_GOES_ON;
 }
 
@@ -136,7 +137,8 @@ export function updateWindow(tp: Tcpcb): boolean {
     const later = (tp.sndWl2 - seg.ack) | 0;
     if (later > 0 || (later === 0 && window <= tp.sndWnd)) return false;
   }
-  if (seg.length === 0 && tp.sndWl2 === seg.ack && window > tp.sndWnd) count(tp.stack, STAT.tcpInWindowUpdate);
+  if (seg.length === 0 && tp.sndWl2 === seg.ack && window > tp.sndWnd)
+    count(tp.stack, STAT.tcpInWindowUpdate);
   tp.sndWnd = window;
   tp.sndWl1 = seg.seq;
   tp.sndWl2 = seg.ack;
@@ -152,8 +154,9 @@ function resume(tp: Tcpcb): void {
   setTimer(tp, TIMER_REXMIT, now() + currentRto(tp));
 }
 
-/** Sends if an acknowledgement is due or data waits. */
+/** Sends if an acknowledgement or a FIN is due or data waits. */
 export function outputIfDue(tp: Tcpcb): void {
   const so = sockets.get(tp.socket);
-  if ((tp.flags & TF_ACKNOW) !== 0 || so.sndCount > ((tp.sndNxt - tp.sndUna) | 0)) tcpOutput(tp);
+  if ((tp.flags & (TF_ACKNOW | TF_NEEDFIN)) !== 0 || so.sndCount > ((tp.sndNxt - tp.sndUna) | 0))
+    tcpOutput(tp);
 }

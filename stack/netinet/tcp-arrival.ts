@@ -20,6 +20,9 @@ export const seg = {
   flags: 0,
   /** As in the header, not scaled. */
   window: 0,
+  /** Its SYN ended a connection in TIME_WAIT, whose last sequence number was `after`. */
+  renewed: false,
+  after: 0,
 };
 
 /** Sequence numbers that the segment takes: its data, SYN and FIN. */

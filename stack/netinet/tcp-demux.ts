@@ -19,7 +19,7 @@ export function lookupConnection(
   foreignPort: number,
 ): number {
   const hash = connectionHash(local, localPort, foreign, foreignPort);
-  for (let ptr = hashFirst(stack + TABLE, CONNECTED_BUCKETS, hash); ptr !== 0; ) {
+  for (let ptr = hashFirst(stack + TABLE, CONNECTED_BUCKETS, hash); ptr !== 0;) {
     const inp = inpcbs.get(ptr);
     if (
       inp.foreignPort === foreignPort &&
@@ -51,7 +51,7 @@ export function leaveConnection(inp: Inpcb): void {
 /** The block of the socket that listens on a port of an address: bound to it, or to any. 0 if there is none. */
 export function lookupListener(stack: number, local: number, localPort: number): number {
   let any = 0;
-  for (let ptr = hashFirst(stack + TCP_TABLE, BOUND_BUCKETS, localPort); ptr !== 0; ) {
+  for (let ptr = hashFirst(stack + TCP_TABLE, BOUND_BUCKETS, localPort); ptr !== 0;) {
     const inp = inpcbs.get(ptr);
     if (
       inp.localPort === localPort &&

@@ -5,14 +5,7 @@
 import { u8 } from '../memory/memory.ts';
 import { now, SECOND } from '../runtime/clock.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
-import {
-  SS_NOFDREF,
-  soAbandonConnection,
-  soFree,
-  soIsConnecting,
-  soNewConnection,
-  sockets,
-} from '../net/socket.ts';
+import { soAbandonConnection, soFree, soNewConnection, sockets } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
 import { count, sysctlValue } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
@@ -50,17 +43,27 @@ const portAt = (p: number): number => (u8[p]! << 8) | u8[p + 1]!;
 
 /** Sets both ends' first sequence numbers and what else a connection begins with; its ends are set. */
 export function beginConnection(tp: Tcpcb, inp: Inpcb, so: Socket): void {
-  const isn = newIsn(inp);
-  tp.iss = isn;
-  tp.sndUna = isn;
-  tp.sndNxt = isn;
-  tp.sndMax = isn;
-  tp.recover = isn;
+  setIsn(tp, newIsn(inp));
   tp.tsOffset = newTimestampOffset(inp);
   let scale = 0;
   while (scale < TCP_MAX_WINSHIFT && TCP_MAXWIN << scale < so.rcvHiwat) scale++;
   tp.requestScale = scale;
   setTimer(tp, TIMER_KEEP, now() + sysctlValue(tp.stack, SYSCTL.tcpKeepInit) * SECOND);
+}
+
+function setIsn(tp: Tcpcb, isn: number): void {
+  tp.iss = isn;
+  tp.sndUna = isn;
+  tp.sndNxt = isn;
+  tp.sndMax = isn;
+  tp.recover = isn;
+}
+
+const ISN_GAP = 128 * 1024;
+
+/** A new incarnation of a connection begins behind the last sequence number of the old one (RFC 1122 §4.2.2.13). */
+export function continueAfter(tp: Tcpcb, last: number): void {
+  if (((tp.iss - last) | 0) <= 0) setIsn(tp, (last + ISN_GAP) | 0);
 }
 
 /** Takes the peer's SYN: its sequence number, window and options. */
@@ -134,6 +137,7 @@ function accept(so: Socket, listener: Inpcb, local: number, foreign: number): vo
   tp.keepInterval = parent.keepInterval;
   tp.keepProbes = parent.keepProbes;
   beginConnection(tp, inp, so);
+  if (seg.renewed) continueAfter(tp, seg.after);
   takeSyn(tp, inp);
   tp.state = TCPS_SYN_RECEIVED;
   tp.flags |= TF_ACKNOW;
@@ -145,7 +149,7 @@ export const SYN_DONE = false;
 export const SYN_GOES_ON = true;
 
 /** A segment came in SYN_SENT. True if the connection is established and the rest of the segment is to be looked at. */
-export function synSentInput(tp: Tcpcb, so: Socket): boolean {
+export function synSentInput(tp: Tcpcb): boolean {
   const flags = seg.flags;
   const hasAck = (flags & TH_ACK) !== 0;
   if (hasAck && (((seg.ack - tp.iss) | 0) <= 0 || ((seg.ack - tp.sndMax) | 0) > 0)) {
@@ -167,7 +171,6 @@ export function synSentInput(tp: Tcpcb, so: Socket): boolean {
   tp.sndUna = seg.ack;
   tp.sndNxt = seg.ack;
   synAcked(tp);
-  if ((so.state & SS_NOFDREF) === 0 || so.head !== 0) soIsConnecting(so);
   tcpEstablished(tp);
   return SYN_GOES_ON;
 }

@@ -20,6 +20,7 @@ import { sendSegment } from './tcp-segment.ts';
 import {
   TCPS_ESTABLISHED,
   TF_ACKNOW,
+  TF_NEEDFIN,
   TF_NODELAY,
   TF_SENTFIN,
   TF_TIMING,
@@ -109,7 +110,14 @@ function sendOne(tp: Tcpcb, so: Socket, idle: boolean, force: boolean): number {
     }
     return 0;
   }
-  const status = sendSegment(tp, so, length > 0 || (flags & (TH_SYN | TH_FIN)) !== 0 ? tp.sndNxt : tp.sndMax, off, length, flags);
+  const status = sendSegment(
+    tp,
+    so,
+    length > 0 || (flags & (TH_SYN | TH_FIN)) !== 0 ? tp.sndNxt : tp.sndMax,
+    off,
+    length,
+    flags,
+  );
   if (status !== 0) return sendFailed(tp, status);
   sent(tp, flags, length, force);
   return more ? MORE : 0;
@@ -163,7 +171,7 @@ function sent(tp: Tcpcb, flags: number, length: number, force: boolean): void {
   if ((flags & TH_SYN) !== 0) next = (next + 1) | 0;
   if ((flags & TH_FIN) !== 0) {
     next = (next + 1) | 0;
-    tp.flags |= TF_SENTFIN;
+    tp.flags = (tp.flags | TF_SENTFIN) & ~TF_NEEDFIN;
   }
   if (length > 0) countData(stack, length, ((start - tp.sndMax) | 0) < 0, force);
   else if (next !== start) count(stack, STAT.tcpOutControl);

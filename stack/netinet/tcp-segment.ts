@@ -101,14 +101,16 @@ export function sendSegment(
   const total = header + length;
   view.pktLen = total;
   const inp = inpcbs.get(tp.inpcb);
-  const window = receiveWindow(tp, so);
+  // The window of a SYN is never scaled (RFC 7323 §2.2).
+  const scale = (flags & TH_SYN) === 0 ? tp.rcvScale : 0;
+  const window = Math.min(receiveWindow(tp, so) >>> scale, TCP_MAXWIN);
   putBe16(p + TCP_SPORT, inp.localPort);
   putBe16(p + TCP_DPORT, inp.foreignPort);
   putBe32(p + TCP_SEQ, seq);
   putBe32(p + TCP_ACK, (flags & TH_ACK) === 0 ? 0 : tp.rcvNxt);
   u8[p + TCP_OFF] = header << 2;
   u8[p + TCP_FLAGS] = flags;
-  putBe16(p + TCP_WIN, (flags & TH_SYN) === 0 ? window >>> tp.rcvScale : Math.min(window, TCP_MAXWIN));
+  putBe16(p + TCP_WIN, window);
   putBe32(p + TCP_SUM, 0);
   const local = inp.local;
   const foreign = inp.foreign;
@@ -128,7 +130,7 @@ export function sendSegment(
     IP_DF,
     inpcbRoute(inp, foreign),
   );
-  if (status === 0 && (flags & TH_ACK) !== 0) acknowledged(tp, window);
+  if (status === 0 && (flags & TH_ACK) !== 0) acknowledged(tp, window << scale);
   return status;
 }
 

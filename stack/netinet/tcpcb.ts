@@ -87,6 +87,7 @@ export const tcpcbStruct = struct('tcpcb', {
   rexmitShift: 'u8',
   rexmitCount: 'u8',
   dupAcks: 'u8',
+  /** Keepalive probes sent without an answer. */
   keepCount: 'u8',
   /** Error to report if the connection times out. */
   softError: 'i32',
@@ -130,9 +131,10 @@ export const tcpcbStruct = struct('tcpcb', {
   /** When something was sent, received last. */
   lastSent: 'f64',
   lastReceived: 'f64',
-  /** Keepalive of this connection, s; 0: as sysctl says. */
+  /** Keepalive of this connection: idle time and interval, s, and most probes; 0: as sysctl says. */
   keepIdle: 'u32',
   keepInterval: 'u32',
+  keepProbes: 'u32',
   // Segments out of order (tcp-reassembly.ts).
   reassembly: 'ptr',
   reassemblyCount: 'u32',
@@ -165,7 +167,8 @@ export function setTimer(tp: Tcpcb, timer: number, deadline: number): void {
   const ptr = tp.ptr;
   f64[((ptr + WANTED) >>> 3) + timer] = deadline;
   const callout = ptr + CALLOUTS + timer * CALLOUT_BYTES;
-  if (!calloutPending(callout) || calloutDeadline(callout) > deadline) setCallout(tp.stack, callout, deadline);
+  if (!calloutPending(callout) || calloutDeadline(callout) > deadline)
+    setCallout(tp.stack, callout, deadline);
 }
 
 export function stopTimer(tp: Tcpcb, timer: number): void {
