@@ -142,6 +142,8 @@ const threadsInUse = new Set<number>();
 function startThread(device: TapDevice, { name, thread }: TapOptions): Thread {
   const worker = new Worker(workerFile(), {
     name: `tap ${name}`,
+    // What the process was started with, such as a script on its command line, is not for the thread.
+    execArgv: [],
     workerData: { stackscope: { memory, thread }, device: device.ptr },
   });
   threadsInUse.add(thread);
