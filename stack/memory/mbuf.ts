@@ -2,7 +2,13 @@
  * mbufs: packet buffers in the one memory, after BSD's mbuf(9): a 256-byte record with 64 bytes of header and room for small
  * packets, or a window on a shared, reference-counted 2 KiB cluster. An mbuf has one owner; clusters are what is shared.
  */
-import { debugPool, f64 as sharedF64, i32 as sharedI32, region, u32 as sharedU32 } from './memory.ts';
+import {
+  debugPool as sharedDebugPool,
+  f64 as sharedF64,
+  i32 as sharedI32,
+  region,
+  u32 as sharedU32,
+} from './memory.ts';
 import { breakLock } from './lock.ts';
 import { giveTo, limitPool, openPool, poolReport, reclaimMagazine, takeFrom } from './buffer-pool.ts';
 import { struct } from './struct.ts';
@@ -10,6 +16,7 @@ import type { ViewOf } from './struct.ts';
 import type { SlabReport } from './slab.ts';
 
 // The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
+const debugPool = sharedDebugPool;
 const f64 = sharedF64;
 const i32 = sharedI32;
 const u32 = sharedU32;
