@@ -42,6 +42,8 @@ export function setOption(so: Socket, level: number, option: number, value: numb
   if (level !== SOL_SOCKET) return protocolOf(so).setOption(so, level, option, value);
   if (SWITCHES.includes(option)) {
     so.options = value !== 0 ? so.options | option : so.options & ~option;
+    // A connection that stands already begins to watch now.
+    if (option === SO_KEEPALIVE) protocolOf(so).setOption(so, level, option, value);
     return 0;
   }
   const field = NUMBERS[option];

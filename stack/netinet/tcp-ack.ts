@@ -3,8 +3,8 @@
  * the peer's window, and the states that wait for our FIN to be acknowledged.
  */
 import { MILLISECOND, now } from '../runtime/clock.ts';
-import { sndDrop, sndSpace } from '../net/sockbuf.ts';
-import { SS_CANTRCVMORE, soIsDisconnected, soWake, sockets } from '../net/socket.ts';
+import { sndDrop } from '../net/sockbuf.ts';
+import { SS_CANTRCVMORE, soIsDisconnected, sockets } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
 import { count, countBy } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
@@ -55,6 +55,7 @@ export function processAck(tp: Tcpcb, so: Socket): number {
   countBy(tp.stack, STAT.tcpInAckBytes, acked);
   const finAcked = (tp.flags & TF_SENTFIN) !== 0 && ack === tp.sndMax;
   advance(tp, so, ack);
+  seg.wake = true;
   return finAcked ? ourFinAcked(tp, so) : ACK_GOES_ON;
 }
 
@@ -77,7 +78,7 @@ function oldAck(tp: Tcpcb, behind: number): number {
   return ACK_GOES_ON;
 }
 
-/** Moves sndUna up to `ack`, with all that follows from it; the caller sends what may go now. */
+/** Moves sndUna up to `ack`, with all that follows from it; the caller sends what may go now and wakes those who wait for room. */
 export function advance(tp: Tcpcb, so: Socket, ack: number): void {
   const acked = (ack - tp.sndUna) | 0;
   const flight = (tp.sndMax - tp.sndUna) | 0;
@@ -92,7 +93,6 @@ export function advance(tp: Tcpcb, so: Socket, ack: number): void {
   if ((tp.flags & TF_RECOVERY) === 0) congestionOf(tp).acked(tp, acked, flight);
   else ackInRecovery(tp, acked);
   tp.dupAcks = 0;
-  if (sndSpace(so) >= so.sndLowat) soWake(so);
 }
 
 /** The round trip of the timed segment; after a retransmission that of the echoed timestamp, which tells the copies apart (RFC 7323 §4). */

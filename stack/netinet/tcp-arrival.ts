@@ -23,6 +23,8 @@ export const seg = {
   /** Its SYN ended a connection in TIME_WAIT, whose last sequence number was `after`. */
   renewed: false,
   after: 0,
+  /** Something happened that requests on its socket may wait for: they look last of all, for they may end the connection. */
+  wake: false,
 };
 
 /** Sequence numbers that the segment takes: its data, SYN and FIN. */

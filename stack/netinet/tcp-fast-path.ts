@@ -6,7 +6,7 @@ import { be32, u8 } from '../memory/memory.ts';
 import { mFree } from '../memory/mbuf.ts';
 import { mTrimFront } from '../memory/mbuf-chain.ts';
 import { MILLISECOND, now } from '../runtime/clock.ts';
-import { rcvAppendStream, rcvSpace } from '../net/sockbuf.ts';
+import { rcvAppendStream, rcvSpace, sndSpace } from '../net/sockbuf.ts';
 import { SS_CANTRCVMORE, soWake } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
 import { count, countBy, sysctlValue } from '../net/stack.ts';
@@ -16,7 +16,7 @@ import { advance, outputIfDue } from './tcp-ack.ts';
 import { TCP_FLAGS, TCP_HEADER, TH_ACK, TH_PUSH } from './tcp-header.ts';
 import { TIMESTAMP_BYTES, isPlainTimestamp, options } from './tcp-options.ts';
 import { tcpOutput } from './tcp-output.ts';
-import { TF_ACKNOW, TF_DELACK, TF_RECOVERY, TF_TIMESTAMP, TIMER_DELACK, setTimer, tcpcbs } from './tcpcb.ts';
+import { TF_ACKNOW, TF_DELACK, TF_RECOVERY, TF_TIMESTAMP, TIMER_DELACK, setTimer } from './tcpcb.ts';
 import type { Tcpcb } from './tcpcb.ts';
 
 /** Options as the connection has them: the timestamp alone, not older than the last one, or none. */
@@ -50,8 +50,8 @@ export function fastInput(
   if (length === 0) {
     if (acked <= 0 || ((ack - tp.sndMax) | 0) > 0) return false;
     takeTimestamp(tp, th);
-    fastAck(tp, so, ack, acked, seq, offered);
     mFree(m);
+    fastAck(tp, so, ack, acked, seq, offered);
     return true;
   }
   if (acked !== 0 || offered !== tp.sndWnd || tp.reassembly !== 0) return false;
@@ -79,9 +79,9 @@ function fastAck(tp: Tcpcb, so: Socket, ack: number, acked: number, seq: number,
   tp.sndWl1 = seq;
   tp.sndWl2 = ack;
   if (offered > tp.maxSndWnd) tp.maxSndWnd = offered;
-  const ptr = tp.ptr;
   advance(tp, so, ack);
-  outputIfDue(tcpcbs.get(ptr));
+  outputIfDue(tp);
+  if (sndSpace(so) >= so.sndLowat) soWake(so);
 }
 
 function fastData(tp: Tcpcb, so: Socket, m: number, length: number): void {
@@ -90,8 +90,9 @@ function fastData(tp: Tcpcb, so: Socket, m: number, length: number): void {
   tp.rcvNxt = (tp.rcvNxt + length) | 0;
   rcvAppendStream(so, m, length);
   acknowledgeData(tp);
-  soWake(so);
   if ((tp.flags & TF_ACKNOW) !== 0) tcpOutput(tp);
+  // Last: a client may end the connection.
+  soWake(so);
 }
 
 /** Data came in order: every second segment is acknowledged at once, others when the timer fires (RFC 1122 §4.2.3.2, RFC 5681 §4.2). */

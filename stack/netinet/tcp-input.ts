@@ -10,14 +10,14 @@ import { SECOND, now } from '../runtime/clock.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { IPPROTO_TCP } from '../runtime/messages/request.ts';
 import { rcvAppendStream, rcvSpace } from '../net/sockbuf.ts';
-import { SS_CANTRCVMORE, SS_NOFDREF, soCantRcvMore, soWake, sockets } from '../net/socket.ts';
+import { SS_CANTRCVMORE, SS_NOFDREF, soWake, sockets } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
 import { count, countBy } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
 import { inpcbs } from './inpcb.ts';
 import type { Inpcb } from './inpcb.ts';
 import { IP_DST, IP_SRC, addressAt } from './ip.ts';
-import { ACK_CLOSED, ACK_DROP, outputIfDue, processAck, updateWindow } from './tcp-ack.ts';
+import { ACK_CLOSED, ACK_GOES_ON, outputIfDue, processAck, updateWindow } from './tcp-ack.ts';
 import { dropSegment, resetSegment, seg, segmentSpan } from './tcp-arrival.ts';
 import { challengeAck } from './tcp-challenge.ts';
 import { lookupConnection, lookupListener } from './tcp-demux.ts';
@@ -118,6 +118,7 @@ export function tcpInput(stack: number, packet: number, header: number): void {
   seg.flags = u8[th + TCP_FLAGS]!;
   seg.window = window;
   seg.renewed = false;
+  seg.wake = false;
   parseOptions(th + TCP_HEADER, off - TCP_HEADER);
   slowInput(inpcb);
   dropSegment();
@@ -165,17 +166,23 @@ function connectionInput(tp: Tcpcb, inp: Inpcb): void {
   if (tp.state === TCPS_SYN_RECEIVED && !completeHandshake(tp)) return;
   const verdict = processAck(tp, so);
   if (verdict === ACK_CLOSED) return;
-  if (verdict === ACK_DROP) return outputIfDue(tp);
-  if (tp.state === TCPS_TIME_WAIT) return timeWaitInput(tp);
-  updateWindow(tp);
+  if (verdict === ACK_GOES_ON && tp.state === TCPS_TIME_WAIT) timeWaitInput(tp);
+  else if (verdict === ACK_GOES_ON) updateWindow(tp);
+  else dropRest();
   finish(tp, so);
 }
 
-/** Data and FIN, then what is to be sent. */
+/** Nothing of the segment but its acknowledgement counts. */
+function dropRest(): void {
+  seg.length = 0;
+  seg.flags &= ~TH_FIN;
+}
+
+/** Data and FIN, then what is to be sent, then those who wait. */
 function finish(tp: Tcpcb, so: Socket): void {
-  const ptr = tp.ptr;
   if (seg.length > 0 || (seg.flags & TH_FIN) !== 0) receive(tp, so);
-  outputIfDue(tcpcbs.get(ptr));
+  outputIfDue(tp);
+  if (seg.wake) soWake(so);
 }
 
 /** Our SYN is acknowledged, or not: then the segment is refused (RFC 9293 §3.10.7.4, fifth, SYN-RECEIVED). */
@@ -317,7 +324,6 @@ function timeWaitInput(tp: Tcpcb): void {
   if (segmentSpan() > 0 || (tp.flags & TF_ACKNOW) !== 0) {
     start2msl(tp);
     tp.flags |= TF_ACKNOW;
-    tcpOutput(tp);
   }
 }
 
@@ -336,7 +342,7 @@ function receive(tp: Tcpcb, so: Socket): void {
     tp.flags |= TF_ACKNOW;
   }
   if (fin) receiveFin(tp, so);
-  else soWake(so);
+  seg.wake = true;
 }
 
 function takeData(tp: Tcpcb, so: Socket): void {
@@ -365,5 +371,5 @@ function receiveFin(tp: Tcpcb, so: Socket): void {
     default:
       enterTimeWait(tp);
   }
-  soCantRcvMore(so);
+  so.state |= SS_CANTRCVMORE;
 }

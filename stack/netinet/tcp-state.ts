@@ -8,7 +8,6 @@ import {
   SS_NOFDREF,
   sockets,
   soAbandonConnection,
-  soError,
   soFree,
   soIsConnected,
   soIsDisconnected,
@@ -92,8 +91,10 @@ export function tcpClose(tp: Tcpcb): void {
   soAbandonConnection(so);
   inpcbFree(inp);
   tcpcbs.free(tp.ptr);
+  // A client that still holds it may let go while it is told.
+  const orphan = (so.state & SS_NOFDREF) !== 0;
   soIsDisconnected(so);
-  soFree(so);
+  if (orphan) soFree(so);
 }
 
 /** Ends a connection with a reset, if the peer knows of it, and an error for the client, 0 for none. */
@@ -104,7 +105,7 @@ export function tcpDrop(tp: Tcpcb, errno: number): void {
     count(tp.stack, STAT.tcpDrops);
     sendReset(tp);
   } else count(tp.stack, STAT.tcpConnectDrops);
-  if (errno !== 0) soError(so, errno);
+  if (errno !== 0) so.error = errno;
   tcpClose(tp);
 }
 

@@ -1,7 +1,6 @@
 /**
  * TCP as the socket layer sees it (protosw.ts; tcp_usrreq of 4.4BSD, the user calls of RFC 9293 §3.10.1 to §3.10.6).
  */
-import { hashFirst } from '../memory/hash.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import {
   IPPROTO_IP,
@@ -10,7 +9,6 @@ import {
   IP_TTL,
   SOL_SOCKET,
   SO_KEEPALIVE,
-  SO_LINGER,
   TCP_KEEPCNT,
   TCP_KEEPIDLE,
   TCP_KEEPINTVL,
@@ -30,7 +28,7 @@ import {
   sockets,
 } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
-import { BOUND_BUCKETS, count, stacks } from '../net/stack.ts';
+import { count, stacks } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
 import { TCP_TABLE, inpcbBind, inpcbs, sourceFor } from './inpcb.ts';
@@ -141,26 +139,13 @@ function detach(so: Socket): void {
   so.state |= SS_NOFDREF;
   const tp = tcpOf(so);
   if (tp === undefined) return soFree(so);
-  if (tp.state === TCPS_LISTEN) abandonCalls(so, inpcbs.get(so.pcb));
   if (tp.state < TCPS_SYN_RECEIVED) tcpClose(tp);
   else disconnect(tp, so);
 }
 
-/** Connections that were still being established for a listening socket end with it. */
-function abandonCalls(head: Socket, listener: Inpcb): void {
-  for (let ptr = hashFirst(head.stack + TCP_TABLE, BOUND_BUCKETS, listener.localPort); ptr !== 0;) {
-    const inp = inpcbs.get(ptr);
-    ptr = inp.next;
-    if (inp.socket !== 0 && sockets.get(inp.socket).head === head.ptr) {
-      tcpDrop(tcpcbs.get(inp.ppcb), ERRNO.ECONNABORTED);
-    }
-  }
-}
-
 /** Ends an open connection: with a reset if the client left data unread (RFC 2525 §2.17) or does not want to linger, else in good order. */
 function disconnect(tp: Tcpcb, so: Socket): void {
-  const abortive = (so.options & SO_LINGER) !== 0 && so.linger === 0;
-  if (tp.state !== TCPS_TIME_WAIT && (abortive || so.rcvCount > 0)) {
+  if (tp.state !== TCPS_TIME_WAIT && (so.linger === 0 || so.rcvCount > 0)) {
     freeReceived(so);
     tcpDrop(tp, 0);
     return;
