@@ -93,6 +93,23 @@ export function mustStop(device: TapDevice): boolean {
   return Atomics.load(i32, (device.ptr + STOP) >>> 2) !== 0;
 }
 
+/**
+ * Calls `work` while no TAP's thread is at its plug: to join plugs by links, to part them, to free a link's source. Thread 0 only; not for work that wakes
+ * a TAP, opens or closes one.
+ */
+export function whileTapsHeld<T>(work: () => T): T {
+  const held: number[] = [];
+  tapDevices.each(({ ptr }) => {
+    lock(ptr);
+    held.push(ptr);
+  });
+  try {
+    return work();
+  } finally {
+    held.forEach(unlock);
+  }
+}
+
 /** Gives the TAP a plug (0: none). When this returns, its thread uses the former one no more. */
 export function setTapPlug(device: TapDevice, plug: number): void {
   lock(device.ptr);

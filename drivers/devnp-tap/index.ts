@@ -4,7 +4,7 @@
  * that wakes that thread.
  */
 import { HANDLER, setSourceHandler } from '../../stack/runtime/source.ts';
-import { DRIVER, ifnets, registerDriver } from '../../stack/net/ifnet.ts';
+import { DRIVER, registerDriver } from '../../stack/net/ifnet.ts';
 import type { Driver, Ifnet } from '../../stack/net/ifnet.ts';
 import { plugs } from '../../stack/net/plug.ts';
 import type { Stack } from '../../stack/net/stack.ts';
@@ -13,31 +13,33 @@ import type { VnicOptions } from '../devnp-vnic/index.ts';
 import { setTapPlug, stopTap, tapDevices, wakeTap } from './device.ts';
 import type { TapDevice } from './device.ts';
 
-export interface TapCardOptions extends VnicOptions {
-  /** The open TAP: `device` of openTapCard(). It serves one interface. */
-  readonly device: number;
+export type TapInterfaceOptions = Omit<VnicOptions, 'plug'>;
+
+/** Adds a card on a TAP to a stack; it has no carrier before joinTap(). Returns its interface, 0 when there is no room (ENOBUFS). */
+export function attachTap(stack: Stack, options: TapInterfaceOptions): number {
+  return attachCard(stack, options, DRIVER.tap);
 }
 
-/** Adds a card on a TAP to a stack. Returns its interface, 0 when there is no room (ENOBUFS). */
-export function attachTap(stack: Stack, options: TapCardOptions): number {
-  const ptr = attachCard(stack, options, DRIVER.tap);
-  if (ptr === 0) return 0;
-  const ifp = ifnets.get(ptr);
-  const device = tapDevices.get(options.device);
+/** Connects an interface of attachTap() to an open TAP: `device` of openTapCard(), which serves no other. In the stack context, or while the pool is held. */
+export function joinTap(ifp: Ifnet, ptr: number): void {
+  const device = tapDevices.get(ptr);
   plugs.get(ifp.softc).link = device.source;
-  device.interface = ptr;
-  ifp.carrier = 1;
+  device.interface = ifp.ptr;
   setTapPlug(device, ifp.softc);
-  return ptr;
 }
 
-/** The TAP behind an interface; undefined once it was closed. */
+/** The TAP behind an interface; undefined before it is joined to one and after that was closed. */
 function tapOf(ifp: Ifnet): TapDevice | undefined {
   let found: TapDevice | undefined;
   tapDevices.each((device) => {
     if (device.interface === ifp.ptr) found = device;
   });
   return found;
+}
+
+function hasCarrier(ifp: Ifnet): boolean {
+  const device = tapOf(ifp);
+  return device !== undefined && device.descriptor >= 0;
 }
 
 const tapDriver: Driver = {
@@ -53,6 +55,7 @@ const tapDriver: Driver = {
     }
     cardDriver.detach(ifp);
   },
+  carrier: hasCarrier,
   statistics(ifp) {
     const device = tapOf(ifp);
     if (device === undefined) return cardDriver.statistics(ifp);
@@ -64,7 +67,7 @@ const tapDriver: Driver = {
       internal_tx_errors: device.sendErrors,
     };
   },
-  configuration: (ifp) => ({ ...cardDriver.configuration(ifp), carrier: ifp.carrier !== 0 ? 'yes' : 'no' }),
+  configuration: (ifp) => ({ ...cardDriver.configuration(ifp), carrier: hasCarrier(ifp) ? 'yes' : 'no' }),
 };
 
 registerDriver(DRIVER.tap, tapDriver);

@@ -58,10 +58,8 @@ export interface TapHandle {
 
 /** A TAP as an end of a link. */
 export interface TapPort extends TapHandle {
-  /** Address of its plug. It is freed by close(): take it out of its link before. */
+  /** Address of its plug. Whoever puts it on a link or takes it off does so in whileTapsHeld(); close() frees it: take it off before. */
   readonly plug: number;
-  /** Puts the plug on a link, by the link's event source, or takes it off (0). When this returns the former source is used no more. */
-  setLink(source: number): void;
 }
 
 /** A TAP for an interface of devnp-tap: give `device` to attachTap(). */
@@ -128,8 +126,7 @@ function bury(device: TapDevice, thread: number): void {
   breakLock(device.ptr, thread);
   closeDescriptors(device);
   reclaimMagazines(thread);
-  if (device.interface !== 0) ifnets.get(device.interface).carrier = 0;
-  else if (device.plug !== 0) plugs.get(device.plug).up = 0;
+  if (device.isLink === 0 && device.plug !== 0) plugs.get(device.plug).up = 0;
 }
 
 interface Thread {
@@ -247,13 +244,8 @@ export async function openTap(options: TapOptions): Promise<TapPort> {
     plug.up = 1;
   };
   try {
-    const { device, handle } = await open(options, prepare, release);
-    const setLink = (source: number): void => {
-      lock(device.ptr);
-      plug.link = source;
-      unlock(device.ptr);
-    };
-    return { ...handle, plug: ptr, setLink };
+    const { handle } = await open(options, prepare, release);
+    return { ...handle, plug: ptr };
   } catch (error) {
     if (!released) freePlug(plug);
     throw error;

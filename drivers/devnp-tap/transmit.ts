@@ -44,7 +44,7 @@ export function makeTransmitter(device: TapDevice): Transmitter {
       list = dequeueAll(queueFor(device, plug));
       if (device.isLink !== 0 && plug.blocked !== 0) {
         plug.blocked = 0;
-        raise(plug.device);
+        if (plug.device !== 0) raise(plug.device);
       }
     }
     unlock(device.ptr);

@@ -4,7 +4,7 @@ import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { FIRST_TAP_THREAD } from '../../drivers/devnp-tap/device.ts';
+import { FIRST_TAP_THREAD, whileTapsHeld } from '../../drivers/devnp-tap/device.ts';
 import '../../drivers/devnp-tap/index.ts';
 import { openTap } from '../../drivers/devnp-tap/open.ts';
 import type { TapPort } from '../../drivers/devnp-tap/open.ts';
@@ -85,14 +85,15 @@ describe.skipIf(missing)('a TAP of the host', () => {
   async function openPort(options: Partial<typeof wish & { mtu: number }> = {}): Promise<TapPort> {
     const port = await openTap({ ...wish, ...options });
     open.push(port);
-    wire = putHostOnWire(port.plug, WIRE_NUMBER);
-    port.setLink(wire.link);
+    const host = putHostOnWire(port.plug, WIRE_NUMBER);
+    wire = host;
+    whileTapsHeld(() => (plugs.get(port.plug).link = host.link));
     return port;
   }
 
   async function closeAll(): Promise<void> {
     for (const port of open.splice(0)) {
-      port.setLink(0);
+      whileTapsHeld(() => (plugs.get(port.plug).link = 0));
       await port.close();
     }
     if (wire === undefined) return;
