@@ -65,13 +65,30 @@ const STOP = tapDeviceStruct.offsets.stop;
 // What an eventfd takes: the number to add to its counter, 64 bits.
 const one = new Uint8Array(new BigUint64Array([1n]).buffer);
 
+/** True while this thread holds the locks of all TAPs. */
+let allHeld = false;
+
+/** Does `work` while nobody else uses the plug or the descriptors of a TAP. */
+function exclusively(device: TapDevice, work: () => void): void {
+  if (allHeld) {
+    work();
+    return;
+  }
+  lock(device.ptr);
+  try {
+    work();
+  } finally {
+    unlock(device.ptr);
+  }
+}
+
 /** Wakes the thread of a TAP if it sleeps: from any thread. */
 export function wakeTap(device: TapDevice): void {
   if (Atomics.compareExchange(i32, (device.ptr + WAITING) >>> 2, 1, 0) !== 1) return;
   // The lock keeps the descriptor from being closed, and its number from being given to another file, between the check and the call.
-  lock(device.ptr);
-  if (device.wakeup >= 0) writeSync(device.wakeup, one);
-  unlock(device.ptr);
+  exclusively(device, () => {
+    if (device.wakeup >= 0) writeSync(device.wakeup, one);
+  });
 }
 
 /** Tells the thread of a TAP to end: from any thread. */
@@ -94,25 +111,26 @@ export function mustStop(device: TapDevice): boolean {
 }
 
 /**
- * Calls `work` while no TAP's thread is at its plug: to join plugs by links, to part them, to free a link's source. Thread 0 only; not for work that wakes
- * a TAP, opens or closes one.
+ * Calls `work` while no TAP's thread is at its plug: to join plugs by links, to part them, to free a link's source or an interface. For short work of
+ * thread 0 that does not wait.
  */
 export function whileTapsHeld<T>(work: () => T): T {
+  if (allHeld) return work();
   const held: number[] = [];
   tapDevices.each(({ ptr }) => {
     lock(ptr);
     held.push(ptr);
   });
+  allHeld = true;
   try {
     return work();
   } finally {
+    allHeld = false;
     held.forEach(unlock);
   }
 }
 
 /** Gives the TAP a plug (0: none). When this returns, its thread uses the former one no more. */
 export function setTapPlug(device: TapDevice, plug: number): void {
-  lock(device.ptr);
-  device.plug = plug;
-  unlock(device.ptr);
+  exclusively(device, () => (device.plug = plug));
 }
