@@ -50,6 +50,8 @@ export interface VnicOptions {
   /** Hardware address, 6 bytes. */
   readonly mac: Uint8Array;
   readonly priority?: number;
+  /** A plug that is there already and outlives the card: its end of a link. Without it the card has one of its own. */
+  readonly plug?: number;
 }
 
 /** Adds a virtual card to a stack. Returns its interface, 0 when there is no room (ENOBUFS). */
@@ -59,7 +61,7 @@ export function attachVnic(stack: Stack, options: VnicOptions): number {
 
 /** Adds a card with a plug to a stack, for a driver that is made of `cardDriver`. Returns its interface, 0 when there is no room (ENOBUFS). */
 export function attachCard(stack: Stack, options: VnicOptions, driver: number): number {
-  const softc = newPlug();
+  const softc = options.plug ?? newPlug();
   if (softc === 0) return 0;
   const ptr = ifAttach(stack, {
     name: options.name,
@@ -71,13 +73,15 @@ export function attachCard(stack: Stack, options: VnicOptions, driver: number): 
     ...(options.priority !== undefined && { priority: options.priority }),
   });
   if (ptr === 0) {
-    freePlug(plugs.get(softc));
+    if (options.plug === undefined) freePlug(plugs.get(softc));
     return 0;
   }
   const ifp = ifnets.get(ptr);
   ifp.softc = softc;
   u8.set(options.mac.subarray(0, ETHER_ADDRESS), ifp.mac);
-  plugs.get(softc).device = ifp.source;
+  const plug = plugs.get(softc);
+  plug.device = ifp.source;
+  plug.owned = options.plug === undefined ? 1 : 0;
   return ptr;
 }
 
@@ -209,7 +213,9 @@ export const cardDriver: Driver = {
   enable: (ifp) => plugIn(plugOf(ifp)).len !== 0,
   detach(ifp) {
     stop(ifp);
-    freePlug(plugOf(ifp));
+    const plug = plugOf(ifp);
+    plug.device = 0;
+    if (plug.owned !== 0) freePlug(plug);
   },
   carrier: (ifp) => plugCarrier(plugOf(ifp)),
   statistics: (ifp) => ({

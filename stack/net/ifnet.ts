@@ -2,7 +2,7 @@
  * Interfaces (struct ifnet) and their addresses in the one memory, and what a driver is. After the published driver interface of io-pkt and ifnet(9):
  * a driver attaches an interface, the stack queues packets on it and calls `start`; received packets go up through `input`.
  */
-import { f64, getText, i32, putText, u32 } from '../memory/memory.ts';
+import { f64, getText, i32, putText } from '../memory/memory.ts';
 import { lock, unlock } from '../memory/lock.ts';
 import { QUEUE_BYTES, dequeueAll, enqueue, queueAt } from '../memory/queue.ts';
 import type { Queue } from '../memory/queue.ts';
@@ -12,7 +12,7 @@ import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
-import { HANDLER, KIND, freeSource, newSource } from '../runtime/source.ts';
+import { HANDLER, KIND, freeSource, newSource, sources } from '../runtime/source.ts';
 import { stacks, sysctlValue } from './stack.ts';
 import type { Stack } from './stack.ts';
 import { SYSCTL } from './sysctl.ts';
@@ -157,7 +157,7 @@ const RECEIVE_PRIORITY = 21;
 export function ifAttach(stack: Stack, options: InterfaceOptions): number {
   const ptr = ifnets.alloc();
   if (ptr === 0) return 0;
-  const home = u32[(stack.source + HOME_OFFSET) >>> 2]!;
+  const { home } = sources.get(stack.source);
   const source = newSource({
     kind: KIND.hardware,
     handler: HANDLER.interface,
@@ -184,8 +184,6 @@ export function ifAttach(stack: Stack, options: InterfaceOptions): number {
   appendInterface(stack, ptr);
   return ptr;
 }
-
-const HOME_OFFSET = 12;
 
 function appendInterface(stack: Stack, ptr: number): void {
   if (stack.interfaces === 0) {

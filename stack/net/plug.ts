@@ -24,6 +24,8 @@ export const plugStruct = struct('plug', {
   always: 'u8',
   /** 1 while a full `out` holds frames back in the device. */
   blocked: 'u8',
+  /** 1 if it goes with its device; 0 if it belongs to the lab. */
+  owned: 'u8',
   out: { bytes: QUEUE_BYTES },
   in: { bytes: QUEUE_BYTES },
 });

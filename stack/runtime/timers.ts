@@ -2,7 +2,7 @@
  * Time for programs: waiting on the lab's clock. Programs live in thread 0; their waits lie in a heap there, and whoever drives the lab asks for the next
  * deadline and wakes what is due: the virtual clock between two jumps, or in real time one timer of the event loop.
  */
-import { isVirtual, refreshNow } from './clock.ts';
+import { refreshNow } from './clock.ts';
 
 interface Wait {
   readonly deadline: number;
@@ -69,10 +69,23 @@ export function wakePrograms(time: number): boolean {
   return woken;
 }
 
+let onTimer: (() => void) | undefined;
+
+/** Says who keeps the deadlines: the driver of virtual time, told of every change; undefined: this module, in real time. */
+export function setTimerListener(listener: (() => void) | undefined): void {
+  clearTimeout(timer);
+  timerDeadline = Infinity;
+  onTimer = listener;
+}
+
 /** In real time the event loop keeps the deadlines. */
 function armTimer(): void {
+  if (onTimer !== undefined) {
+    onTimer();
+    return;
+  }
   const deadline = nextProgramDeadline();
-  if (isVirtual() || deadline === timerDeadline) return;
+  if (deadline === timerDeadline) return;
   clearTimeout(timer);
   timerDeadline = deadline;
   if (deadline === Infinity) return;

@@ -52,16 +52,25 @@ export function setReplyHandler(handler: (request: number) => void): void {
   onReply = handler;
 }
 
+let onActivity: () => void = () => undefined;
+
+/** Thread 0: who is told when a client posts a request (the driver of virtual time, which may be waiting). */
+export function setActivityListener(listener: () => void): void {
+  onActivity = listener;
+}
+
 /** Puts a request (its `stack` set) into the stack's queue. A stack that does not serve answers ENXIO. */
 export function postRequest(ptr: number): void {
   const request = requests.get(ptr);
   const stack = request.stack;
   if (u32[(stack + SERVING) >>> 2] !== 1) {
     refuse(request);
+    onActivity();
     return;
   }
   enqueue(queueAt(stack + REQUESTS), ptr);
   raise(u32[(stack + SOURCE) >>> 2]!);
+  onActivity();
 }
 
 function refuse(request: Request): void {

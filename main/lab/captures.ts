@@ -1,0 +1,110 @@
+/**
+ * Capture points of a running lab: taps on links and interfaces, each with its listeners. Packets come out of the shared ring in order and are handed on with
+ * the name of their point.
+ */
+import { drainCaptures, taps } from '../../stack/net/tap.ts';
+import type { CaptureVisitor } from '../../stack/net/tap.ts';
+import { wallClock } from '../../stack/runtime/clock.ts';
+import { ifnets } from '../../stack/net/ifnet.ts';
+import { links } from './link-record.ts';
+
+/** A place where packets can be seen. */
+export interface CapturePlace {
+  /** `link:NAME` or `NODE:IF`. */
+  readonly name: string;
+  readonly kind: 'link' | 'interface';
+  /** Record that has the list of taps. */
+  readonly ptr: number;
+}
+
+/** A packet as it passed a point. `bytes` are valid during the call only. */
+export interface SeenPacket {
+  readonly point: CapturePlace;
+  /** ns of the lab's clock, and since 1970. */
+  readonly time: number;
+  readonly wall: bigint;
+  /** Bytes on the wire. */
+  readonly length: number;
+  /** Undefined on links, where frames have no direction of their own. */
+  readonly direction: 'inbound' | 'outbound' | undefined;
+  readonly bytes: Uint8Array;
+}
+export type CaptureListener = (packet: SeenPacket) => void;
+
+/** A listener at some points. */
+export interface Capture {
+  /** Packets that the ring had no room for, by point. */
+  drops(): ReadonlyMap<string, number>;
+  stop(): void;
+}
+
+export interface CaptureHub {
+  /** Begins to hand packets of these places to `listener`; `snaplen` is the most bytes of each. */
+  listen(places: readonly CapturePlace[], snaplen: number, listener: CaptureListener): Capture;
+  /** Hands on what is waiting; says whether there was anything. */
+  drain(): boolean;
+}
+
+const DIRECTIONS = [undefined, 'inbound', 'outbound'] as const;
+
+/** @param whileHeld calls something while no thread looks at lists of taps. */
+export function captureHub(whileHeld: <T>(work: () => T) => T): CaptureHub {
+  const byId = new Map<number, { readonly place: CapturePlace; readonly listener: CaptureListener }>();
+  let nextId = 1;
+
+  const visit: CaptureVisitor = (id, time, length, direction, bytes) => {
+    const entry = byId.get(id);
+    if (entry === undefined) return;
+    const way = entry.place.kind === 'link' ? undefined : DIRECTIONS[direction];
+    entry.listener({ point: entry.place, time, wall: wallClock(time), length, direction: way, bytes });
+  };
+  const drain = (): boolean => drainCaptures(visit) > 0;
+
+  function recordOf(place: CapturePlace): { taps: number } {
+    return place.kind === 'link' ? links.get(place.ptr) : ifnets.get(place.ptr);
+  }
+
+  function attach(place: CapturePlace, snaplen: number, listener: CaptureListener): number {
+    const ptr = taps.alloc();
+    if (ptr === 0) throw new Error(`capture at ${place.name}: at most ${taps.capacity} capture points at a time`);
+    const tap = taps.get(ptr);
+    tap.id = nextId++;
+    tap.snaplen = snaplen;
+    byId.set(tap.id, { place, listener });
+    const record = recordOf(place);
+    tap.next = record.taps;
+    record.taps = ptr;
+    return ptr;
+  }
+
+  function detach(place: CapturePlace, ptr: number): void {
+    const record = recordOf(place);
+    if (record.taps === ptr) record.taps = taps.get(ptr).next;
+    else {
+      let at = record.taps;
+      while (at !== 0 && taps.get(at).next !== ptr) at = taps.get(at).next;
+      if (at !== 0) taps.get(at).next = taps.get(ptr).next;
+    }
+    byId.delete(taps.get(ptr).id);
+    taps.free(ptr);
+  }
+
+  return {
+    drain,
+    listen(places, snaplen, listener) {
+      const attached = whileHeld(() => places.map((place) => ({ place, ptr: attach(place, snaplen, listener) })));
+      let stopped = false;
+      return {
+        drops: () => new Map(stopped ? [] : attached.map(({ place, ptr }) => [place.name, taps.get(ptr).drops])),
+        stop() {
+          if (stopped) return;
+          stopped = true;
+          whileHeld(() => {
+            drain();
+            for (const { place, ptr } of attached) detach(place, ptr);
+          });
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,287 @@
+/**
+ * A running lab: nodes with their stacks, links, switches and ports, made from a lab file and given back as a whole. One at a time: there is one memory.
+ */
+import { openTap } from '../../drivers/devnp-tap/open.ts';
+import { FIRST_TAP_THREAD, whileTapsHeld } from '../../drivers/devnp-tap/device.ts';
+import type { TapPort } from '../../drivers/devnp-tap/open.ts';
+import { recoverFrom } from '../../stack/io-pkt/recovery.ts';
+import { takeBuried } from '../../stack/io-pkt/graveyard.ts';
+import { nullSink } from '../../stack/kernel/byte-stream.ts';
+import type { ByteSink } from '../../stack/kernel/byte-stream.ts';
+import { mkdir, writeFile } from '../../stack/kernel/files.ts';
+import { createNode } from '../../stack/kernel/node.ts';
+import { spawn } from '../../stack/kernel/process.ts';
+import type { LabNode } from '../../stack/kernel/process.ts';
+import { SLOG } from '../../stack/kernel/syslog.ts';
+import { driverOf, findInterface, ifFree, ifnets, interfaceName } from '../../stack/net/ifnet.ts';
+import type { Ifnet } from '../../stack/net/ifnet.ts';
+import { freePlug, newPlug, plugs } from '../../stack/net/plug.ts';
+import { stacks } from '../../stack/net/stack.ts';
+import { sleepNs } from '../../stack/runtime/timers.ts';
+import '../../stack/utilities/programs.ts';
+import { runCommandLine } from '../../stack/utilities/shell/shell.ts';
+import { captureHub } from './captures.ts';
+import type { CaptureHub, CapturePlace } from './captures.ts';
+import { startEngine } from './engine.ts';
+import type { Engine, TimeMode } from './engine.ts';
+import { connectLink, disconnectLink } from './link.ts';
+import type { LabLinkRecord } from './link.ts';
+import { createSwitch, destroySwitch } from './switch.ts';
+import type { LabSwitch } from './switch.ts';
+import { StackKeeper } from './stack-keeper.ts';
+import type { LinkEnd, NormalLab, NormalNode, NormalPort } from './file/model.ts';
+
+export interface LabOptions {
+  readonly time: TimeMode;
+  readonly seed: number;
+  readonly threads?: number;
+  /** Told of a start-up command that failed, and of what it printed on its standard error. */
+  readonly onStartupFailure?: (node: string, line: string, status: number) => void;
+  /** Where the output of start-up commands goes. */
+  readonly output?: (node: string, channel: 'stdout' | 'stderr') => ByteSink;
+}
+
+export interface RunningLab {
+  readonly lab: NormalLab;
+  readonly engine: Engine;
+  readonly nodes: ReadonlyMap<string, LabNode>;
+  readonly links: ReadonlyMap<string, LabLinkRecord>;
+  readonly ports: ReadonlyMap<string, TapPort>;
+  readonly captures: CaptureHub;
+  /** The capture places there are now: all links, and all interfaces but loopback. */
+  places(): CapturePlace[];
+  /** The interface of a node by name, in whichever of its stacks it is. */
+  findInterface(node: string, name: string): Ifnet | undefined;
+  /** All interfaces of a node. */
+  interfacesOf(node: string): Ifnet[];
+  /** True while one of a node's stacks was lost to a fault and is not back yet. */
+  isFaulted(node: string): boolean;
+  /** Ends everything and gives the memory back. */
+  stop(): Promise<void>;
+}
+
+/** In real time, daemons of start-up lines get so long to begin listening, ns. */
+const SETTLE_NS = 20e6;
+
+/** Starts a lab. Rejects with a message for the user if a TAP cannot be had or the memory has no room; nothing is left behind then. */
+export async function startLab(lab: NormalLab, options: LabOptions): Promise<RunningLab> {
+  if (options.time === 'virtual' && lab.ports.length > 0) {
+    throw new Error(`port ${lab.ports[0]!.name}: a lab with ports to the host runs in real time only`);
+  }
+  const builder = new LabBuilder(lab, options);
+  try {
+    return await builder.start();
+  } catch (error) {
+    await builder.stop();
+    throw error;
+  }
+}
+
+class LabBuilder {
+  readonly #lab: NormalLab;
+  readonly #options: LabOptions;
+  readonly #nodes = new Map<string, LabNode>();
+  readonly #keepers = new Map<string, StackKeeper>();
+  readonly #plugs = new Map<string, number>();
+  readonly #links = new Map<string, LabLinkRecord>();
+  readonly #switches = new Map<string, LabSwitch>();
+  readonly #ports = new Map<string, TapPort>();
+  readonly #faulted = new Set<string>();
+  #engine: Engine | undefined;
+  #hub: CaptureHub | undefined;
+  #stopped = false;
+
+  constructor(lab: NormalLab, options: LabOptions) {
+    this.#lab = lab;
+    this.#options = options;
+  }
+
+  async start(): Promise<RunningLab> {
+    const { time, seed, threads } = this.#options;
+    const onBell = (): boolean => this.#onBell();
+    const onDeath = (thread: number, reason: string): void => this.#onDeath(thread, reason);
+    const engine = await startEngine({ time, seed, onBell, onDeath, ...(threads !== undefined && { threads }) });
+    this.#engine = engine;
+    this.#hub = captureHub((work) => engine.whileHeld(work));
+    for (const [index, port] of this.#lab.ports.entries()) this.#ports.set(port.name, await this.#openPort(port, index));
+    whileTapsHeld(() => engine.whileHeld(() => this.#build(engine)));
+    await Promise.all(this.#lab.nodes.map((node) => this.#startNode(node)));
+    await sleepNs(time === 'virtual' ? 1 : SETTLE_NS);
+    return this.#running(engine, this.#hub);
+  }
+
+  #openPort(port: NormalPort, index: number): Promise<TapPort> {
+    const address = port.address === undefined ? undefined : `${port.address.ip}/${port.address.prefixLength}`;
+    const home = this.#engine!.nextHome();
+    return openTap({ name: port.tap, thread: FIRST_TAP_THREAD + index, home, ...(address !== undefined && { address }) });
+  }
+
+  #build(engine: Engine): void {
+    for (const item of this.#lab.switches) {
+      this.#switches.set(item.name, createSwitch(item.name, item.ports, item.ageingNs, engine.nextHome()));
+    }
+    this.#lab.nodes.forEach((node, index) => this.#createNode(node, index, engine));
+    for (const link of this.#lab.links) {
+      const ends = link.ends.map((end) => this.#plugOf(end));
+      const record = connectLink(link, ends, engine.nextHome());
+      this.#links.set(link.name, record);
+    }
+  }
+
+  #createNode(node: NormalNode, index: number, engine: Engine): void {
+    const env = Object.fromEntries([
+      ['HOSTNAME', node.hostname],
+      ...node.env.map(({ name, value }) => [name, value] as const),
+    ]) as Record<string, string>;
+    const made = createNode({ name: node.name, env });
+    const cards = new Map<string, number>();
+    for (const name of node.interfaces) {
+      const plug = newPlug();
+      if (plug === 0) throw new Error(`node ${node.name}: no room for interface ${name} (ENOBUFS)`);
+      this.#plugs.set(`${node.name}:${name}`, plug);
+      cards.set(name, plug);
+    }
+    this.#nodes.set(node.name, made);
+    this.#keepers.set(node.name, new StackKeeper(made, index, cards, engine));
+  }
+
+  #plugOf(end: LinkEnd): number {
+    if (end.kind === 'node') return this.#plugs.get(`${end.node}:${end.interface}`)!;
+    if (end.kind === 'switch') return this.#switches.get(end.name)!.plugs.get(end.port)!;
+    return this.#ports.get(end.name)!.plug;
+  }
+
+  async #startNode(node: NormalNode): Promise<void> {
+    const made = this.#nodes.get(node.name)!;
+    await installFiles(made, node);
+    const stdout = this.#options.output?.(node.name, 'stdout') ?? nullSink;
+    const stderr = this.#options.output?.(node.name, 'stderr') ?? nullSink;
+    for (const line of [node.stackCommand, ...node.startup]) {
+      const status = await runCommandLine(made, line, { stdout, stderr });
+      if (status === 0) continue;
+      made.log.write(SLOG.error, 'startup', `'${line}' ended with status ${status}`);
+      this.#options.onStartupFailure?.(node.name, line, status);
+    }
+  }
+
+  #running(engine: Engine, captures: CaptureHub): RunningLab {
+    return {
+      lab: this.#lab,
+      engine,
+      nodes: this.#nodes,
+      links: this.#links,
+      ports: this.#ports,
+      captures,
+      places: () => this.#places(),
+      findInterface: (node, name) => this.#findInterface(node, name),
+      interfacesOf: (node) => this.#interfacesOf(node),
+      isFaulted: (node) => this.#faulted.has(node),
+      stop: () => this.stop(),
+    };
+  }
+
+  #findInterface(node: string, name: string): Ifnet | undefined {
+    for (const { address } of this.#nodes.get(node)?.stacks.values() ?? []) {
+      const found = findInterface(stacks.get(address), name);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
+  #interfacesOf(node: string): Ifnet[] {
+    const list: Ifnet[] = [];
+    for (const { address } of this.#nodes.get(node)?.stacks.values() ?? []) {
+      for (let ptr = stacks.get(address).interfaces; ptr !== 0; ptr = ifnets.get(ptr).next) list.push(ifnets.get(ptr));
+    }
+    return list;
+  }
+
+  #places(): CapturePlace[] {
+    const list: CapturePlace[] = [];
+    for (const { name, ptr } of this.#links.values()) list.push({ name: `link:${name}`, kind: 'link', ptr });
+    for (const node of this.#nodes.keys()) {
+      for (const ifp of this.#interfacesOf(node)) {
+        list.push({ name: `${node}:${interfaceName(ifp)}`, kind: 'interface', ptr: ifp.ptr });
+      }
+    }
+    return list;
+  }
+
+  /** Packets that were captured, interfaces that were destroyed. */
+  #onBell(): boolean {
+    const any = this.#hub?.drain() ?? false;
+    const buried = takeBuried();
+    if (buried.length === 0) return any;
+    this.#engine?.whileHeld(() => {
+      for (const ifp of buried) {
+        driverOf(ifp).detach(ifp);
+        ifFree(ifp);
+      }
+    });
+    return true;
+  }
+
+  /** A worker died: the nodes whose stack it was working on start again. */
+  #onDeath(thread: number, reason: string): void {
+    const lost = recoverFrom(thread);
+    for (const [name, node] of this.#nodes) {
+      for (const port of [...node.stacks.values()]) {
+        if (!lost.includes(port.address)) continue;
+        node.log.write(SLOG.critical, port.variant, `thread ${thread} ended while it held the stack context; restarting: ${reason}`);
+        this.#faulted.add(name);
+        this.#keepers.get(name)!.discard(port);
+      }
+      if (this.#faulted.has(name)) void this.#restart(name);
+    }
+  }
+
+  async #restart(name: string): Promise<void> {
+    const node = this.#lab.nodes.find((candidate) => candidate.name === name);
+    if (node === undefined || this.#stopped) return;
+    await this.#startNode(node);
+    this.#faulted.delete(name);
+    this.#nodes.get(name)?.log.write(SLOG.notice, node.variant, 'restarted after a fault');
+  }
+
+  async stop(): Promise<void> {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    for (const keeper of this.#keepers.values()) keeper.stopping = true;
+    await Promise.all([...this.#nodes.values()].map((node) => node.shutdown()));
+    await this.#engine?.stop();
+    whileTapsHeld(() => this.#tearDown());
+    await Promise.all([...this.#ports.values()].map((port) => port.close()));
+  }
+
+  /** Gives back what the lab had. The threads have ended. */
+  #tearDown(): void {
+    for (const keeper of this.#keepers.values()) keeper.destroyAll();
+    for (const ifp of takeBuried()) {
+      driverOf(ifp).detach(ifp);
+      ifFree(ifp);
+    }
+    for (const link of this.#links.values()) disconnectLink(link);
+    for (const item of this.#switches.values()) destroySwitch(item);
+    for (const plug of this.#plugs.values()) freePlug(plugs.get(plug));
+  }
+}
+
+/** Puts the files of the lab file into a node's file system, with the directories they need. */
+async function installFiles(node: LabNode, { files }: NormalNode): Promise<void> {
+  if (files.length === 0) return;
+  const install = spawn(
+    node,
+    async (self) => {
+      for (const { path, content } of files) {
+        const parts = path.split('/').slice(1, -1);
+        for (let depth = 1; depth <= parts.length; depth++) {
+          await mkdir(self, `/${parts.slice(0, depth).join('/')}`).catch(() => undefined);
+        }
+        await writeFile(self, path, content);
+      }
+      return 0;
+    },
+    { argv: ['install'] },
+  );
+  await install.exited;
+}

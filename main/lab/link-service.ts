@@ -1,0 +1,261 @@
+/**
+ * What a link does to frames, exactly and repeatably: rate with a queue, delay with jitter, loss, duplication, reordering, corruption, each direction by itself
+ * with its own random numbers. A delay holds frames under way, never the sender: throughput is what window and rate allow.
+ *
+ * A frame takes (bytes + 24) * 8 / rate on the wire: preamble, check sequence and gap count as on Ethernet. Jitter moves arrivals but keeps their order; a reordered
+ * frame skips the delay and so overtakes those before it.
+ */
+import { u8 } from '../../stack/memory/memory.ts';
+import { mCopyPacket, mSharePacket } from '../../stack/memory/mbuf-chain.ts';
+import { CSUM_IP_GOOD, CSUM_TRANSPORT_GOOD, mFree, mOwn, mbuf, ownerTag } from '../../stack/memory/mbuf.ts';
+import { dequeueAll, nextRecord } from '../../stack/memory/queue.ts';
+import { refreshNow } from '../../stack/runtime/clock.ts';
+import { randomUnit } from '../../stack/runtime/random.ts';
+import { HANDLER, raise, raiseAt, setSourceHandler } from '../../stack/runtime/source.ts';
+import { ETHER_HEADER } from '../../stack/net/ethernet.ts';
+import { deliver, plugOut, plugs } from '../../stack/net/plug.ts';
+import type { Plug } from '../../stack/net/plug.ts';
+import { OUTBOUND, tapPacket } from '../../stack/net/tap.ts';
+import { directionStruct, directions, links } from './link-record.ts';
+import type { Direction, Link } from './link-record.ts';
+
+const LINK = ownerTag('link');
+/** Preamble, frame check sequence and inter-frame gap, bytes. */
+const WIRE_OVERHEAD = 24;
+const RANDOM = directionStruct.offsets.random;
+
+// Frames that arrive together, in order.
+let first = 0;
+let last = 0;
+let frames = 0;
+
+function gather(m: number): void {
+  mbuf(m).nextpkt = 0;
+  if (frames === 0) first = m;
+  else mbuf(last).nextpkt = m;
+  last = m;
+  frames++;
+}
+
+/** Gives what was gathered to all other ends. */
+function arrive(direction: Direction): void {
+  if (frames === 0) return;
+  const from = plugs.get(direction.plug);
+  let to = plugs.get(from.ring);
+  for (let next = plugs.get(to.ring); next.ptr !== from.ptr; next = plugs.get(next.ring)) {
+    arriveCopy(direction, to);
+    to = next;
+  }
+  const count = frames;
+  frames = 0;
+  if (to.ptr === from.ptr) direction.drops += deliverNowhere(count);
+  else direction.drops += deliver(to, first, last, count);
+}
+
+function deliverNowhere(count: number): number {
+  for (let m = first; m !== 0; ) {
+    const next = nextRecord(m);
+    mFree(m);
+    m = next;
+  }
+  return count;
+}
+
+/** A hub has more than one receiver: all but the last get frames that share the clusters. */
+function arriveCopy(direction: Direction, to: Plug): void {
+  let head = 0;
+  let tail = 0;
+  let count = 0;
+  for (let m = first; m !== 0; m = nextRecord(m)) {
+    const copy = mSharePacket(LINK, m);
+    if (copy === 0) {
+      direction.drops++;
+      continue;
+    }
+    if (count === 0) head = copy;
+    else mbuf(tail).nextpkt = copy;
+    tail = copy;
+    count++;
+  }
+  if (count > 0) direction.drops += deliver(to, head, tail, count);
+}
+
+/** True with probability `p`; draws nothing when that is 0, so that an unused impairment changes no other. */
+function chance(direction: Direction, p: number): boolean {
+  return p > 0 && randomUnit(direction.ptr + RANDOM) < p;
+}
+
+function drop(direction: Direction, m: number): void {
+  direction.drops++;
+  mFree(m);
+}
+
+/** A frame enters the link. */
+function enter(link: Link, direction: Direction, m: number): void {
+  const view = mbuf(m);
+  direction.packets++;
+  direction.bytes += view.pktLen;
+  if (link.taps !== 0) tapPacket(link.taps, m, OUTBOUND, view.time);
+  if (link.mtu !== 0 && view.pktLen > link.mtu + ETHER_HEADER) drop(direction, m);
+  else if (direction.perfect !== 0) gather(m);
+  else if (chance(direction, direction.loss)) drop(direction, m);
+  else {
+    const copy = chance(direction, direction.duplicate) ? mSharePacket(LINK, m) : 0;
+    mOwn(m, LINK);
+    send(direction, damage(direction, m));
+    if (copy !== 0) send(direction, damage(direction, copy));
+  }
+}
+
+/** Flips one bit with the given probability, in a copy: others may share the bytes. 0 when buffers are exhausted (the frame is lost). */
+function damage(direction: Direction, m: number): number {
+  if (!chance(direction, direction.corrupt)) return m;
+  const copy = mCopyPacket(LINK, m);
+  if (copy === 0) direction.drops++;
+  else {
+    mbuf(copy).csum &= ~(CSUM_IP_GOOD | CSUM_TRANSPORT_GOOD);
+    flipBit(copy, Math.floor(randomUnit(direction.ptr + RANDOM) * mbuf(copy).pktLen * 8));
+  }
+  mFree(m);
+  return copy;
+}
+
+function flipBit(m: number, bit: number): void {
+  let off = bit >>> 3;
+  let view = mbuf(m);
+  while (off >= view.len) {
+    off -= view.len;
+    view = mbuf(view.next);
+  }
+  u8[view.data + off]! ^= 1 << (bit & 7);
+}
+
+/** A frame joins the queue of those that wait for the rate, or goes on its way. */
+function send(direction: Direction, m: number): void {
+  if (m === 0) return;
+  const view = mbuf(m);
+  view.nextpkt = 0;
+  if (direction.rate === 0) {
+    goOn(direction, m, view.time);
+    return;
+  }
+  release(direction, view.time);
+  if (direction.sendCount >= direction.queue + 1) {
+    drop(direction, m);
+    return;
+  }
+  const begin = Math.max(view.time, direction.busyUntil);
+  view.time = begin + ((view.pktLen + WIRE_OVERHEAD) * 8e9) / direction.rate;
+  direction.busyUntil = view.time;
+  if (direction.sendCount === 0) direction.sendFirst = m;
+  else mbuf(direction.sendLast).nextpkt = m;
+  direction.sendLast = m;
+  direction.sendCount++;
+}
+
+/** Frames whose last bit has left by `time` go on their way. */
+function release(direction: Direction, time: number): void {
+  while (direction.sendCount > 0) {
+    const m = direction.sendFirst;
+    const view = mbuf(m);
+    if (view.time > time) return;
+    direction.sendFirst = view.nextpkt;
+    direction.sendCount--;
+    view.nextpkt = 0;
+    goOn(direction, m, view.time);
+  }
+}
+
+/** The delay: sets when the frame arrives and puts it among those under way. */
+function goOn(direction: Direction, m: number, departure: number): void {
+  const view = mbuf(m);
+  if (chance(direction, direction.reorder)) {
+    view.time = departure;
+    putOnWay(direction, m);
+    return;
+  }
+  const jitter = direction.jitter === 0 ? 0 : (2 * randomUnit(direction.ptr + RANDOM) - 1) * direction.jitter;
+  view.time = Math.max(departure + Math.max(0, direction.delay + jitter), direction.lastArrival);
+  direction.lastArrival = view.time;
+  putOnWay(direction, m);
+}
+
+function putOnWay(direction: Direction, m: number): void {
+  const view = mbuf(m);
+  const time = view.time;
+  if (direction.wayFirst === 0) {
+    direction.wayFirst = m;
+    direction.wayLast = m;
+    return;
+  }
+  if (mbuf(direction.wayLast).time <= time) {
+    mbuf(direction.wayLast).nextpkt = m;
+    direction.wayLast = m;
+    return;
+  }
+  let before = 0;
+  let at = direction.wayFirst;
+  while (mbuf(at).time <= time) {
+    before = at;
+    at = mbuf(at).nextpkt;
+  }
+  view.nextpkt = at;
+  if (before === 0) direction.wayFirst = m;
+  else mbuf(before).nextpkt = m;
+}
+
+/** Frames that have arrived by `time` are gathered. */
+function collect(direction: Direction, time: number): void {
+  while (direction.wayFirst !== 0) {
+    const m = direction.wayFirst;
+    const view = mbuf(m);
+    if (view.time > time) return;
+    direction.wayFirst = view.nextpkt;
+    if (direction.wayFirst === 0) direction.wayLast = 0;
+    gather(m);
+  }
+}
+
+/** When the link has to look again, ns; Infinity if nothing is under way. */
+function nextEvent(direction: Direction): number {
+  const way = direction.wayFirst === 0 ? Infinity : mbuf(direction.wayFirst).time;
+  return direction.sendCount === 0 ? way : Math.min(way, mbuf(direction.sendFirst).time);
+}
+
+function serviceDirection(link: Link, direction: Direction, time: number): number {
+  const plug = plugs.get(direction.plug);
+  let m = dequeueAll(plugOut(plug));
+  if (plug.blocked !== 0) {
+    plug.blocked = 0;
+    if (plug.device !== 0) raise(plug.device);
+  }
+  while (m !== 0) {
+    const next = nextRecord(m);
+    enter(link, direction, m);
+    m = next;
+  }
+  if (direction.perfect === 0) {
+    release(direction, time);
+    collect(direction, time);
+  }
+  arrive(direction);
+  return nextEvent(direction);
+}
+
+function serviceLink(ptr: number): boolean {
+  const link = links.get(ptr);
+  const time = refreshNow();
+  let next = Infinity;
+  for (let at = link.directions; at !== 0; ) {
+    const direction = directions.get(at);
+    next = Math.min(next, serviceDirection(link, direction, time));
+    at = direction.next;
+  }
+  if (next !== Infinity) raiseAt(link.source, next);
+  return true;
+}
+
+/** Tells the runtime of this thread what services links. */
+export function installLinks(): void {
+  setSourceHandler(HANDLER.link, serviceLink);
+}

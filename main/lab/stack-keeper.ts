@@ -1,0 +1,145 @@
+/**
+ * The stacks of one node: what the commands io-pkt-* do in a lab. A stack gets the cards of the lab file that no other stack of its node has, and the drivers
+ * that its command line names.
+ */
+import { attachVnic } from '../../drivers/devnp-vnic/index.ts';
+import { parseStackCommand } from '../../stack/io-pkt/command-line.ts';
+import type { StackCommand } from '../../stack/io-pkt/command-line.ts';
+import { createInstance, destroyInstance, serveInstance } from '../../stack/io-pkt/instance.ts';
+import { findModule, moduleNames } from '../../stack/io-pkt/modules.ts';
+import { setStackLauncher, attachStack, detachStack } from '../../stack/kernel/io-pkt.ts';
+import type { LabNode, Process, StackPort } from '../../stack/kernel/process.ts';
+import { UsageError } from '../../stack/kernel/process.ts';
+import { SLOG } from '../../stack/kernel/syslog.ts';
+import { plugs } from '../../stack/net/plug.ts';
+import { stacks } from '../../stack/net/stack.ts';
+import type { Stack } from '../../stack/net/stack.ts';
+import { setSysctl } from '../../stack/net/sysctl.ts';
+import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
+import type { Engine } from './engine.ts';
+import { driverOptionsWith } from './driver-modules.ts';
+
+const keepers = new WeakMap<LabNode, StackKeeper>();
+
+setStackLauncher((node, argv, caller) => {
+  const keeper = keepers.get(node);
+  if (keeper === undefined) throw new SystemError(ERRNO.ENOSYS, 'starting a stack');
+  return keeper.launch(argv, caller);
+});
+
+export class StackKeeper {
+  /** The lab ends: stacks are taken down by it, not one by one. */
+  stopping = false;
+  readonly #node: LabNode;
+  readonly #index: number;
+  readonly #cards: ReadonlyMap<string, number>;
+  readonly #engine: Engine;
+  readonly #running = new Set<StackPort>();
+
+  /** @param cards interfaces of the lab file and their plugs. @param index number of the node, for its hardware addresses. */
+  constructor(node: LabNode, index: number, cards: ReadonlyMap<string, number>, engine: Engine) {
+    this.#node = node;
+    this.#index = index;
+    this.#cards = cards;
+    this.#engine = engine;
+    keepers.set(node, this);
+  }
+
+  /** Carries out `io-pkt-... options`. */
+  async launch(argv: readonly string[], caller: Process): Promise<number> {
+    const command = parseStackCommand(argv);
+    if (typeof command === 'string') throw new UsageError(command);
+    if (this.#node.stacks.has(command.prefix)) {
+      throw new SystemError(ERRNO.EBUSY, `a network manager with prefix '${command.prefix}' is running; choose -ptcpip prefix=/name`);
+    }
+    const complaints: string[] = [];
+    const address = this.#engine.whileHeld(() => this.#create(command, complaints));
+    const port: StackPort = { address, instance: command.instance, prefix: command.prefix, variant: command.variant };
+    this.#running.add(port);
+    attachStack(this.#node, port, { argv, onSlain: () => this.#end(port) });
+    serveInstance(address);
+    for (const complaint of complaints) {
+      this.#node.log.write(SLOG.error, command.variant, complaint);
+      if (command.verbose) await caller.stderr.write(`${command.variant}: ${complaint}\n`);
+    }
+    return 0;
+  }
+
+  #create(command: StackCommand, complaints: string[]): number {
+    const address = createInstance({
+      node: this.#node.name,
+      instance: command.instance,
+      home: this.#engine.nextHome(),
+    });
+    if (address === 0) throw new SystemError(ERRNO.ENOMEM, 'no room for another stack');
+    const stack = stacks.get(address);
+    this.#attachCards(stack, complaints);
+    for (const { name, options } of command.drivers) {
+      const module = findModule(name);
+      if (module === undefined) {
+        complaints.push(`-d ${name}: no such driver (there are: ${moduleNames().join(', ')})`);
+        continue;
+      }
+      const unknown = [...options.keys()].filter((key) => !module.options.includes(key));
+      if (unknown.length > 0) complaints.push(`-d ${name}: options not known and ignored: ${unknown.join(', ')}`);
+      try {
+        module.attach(stack, driverOptionsWith(options, this.#index));
+      } catch (error) {
+        if (!(error instanceof SystemError)) throw error;
+        complaints.push(`-d ${name}: ${error.message}`);
+      }
+    }
+    applyTcpip(stack, command, complaints);
+    for (const { name } of command.protocols) complaints.push(`-p ${name}: this module is not part of Stackscope yet`);
+    return address;
+  }
+
+  /** The cards of the lab file that no stack of the node has. */
+  #attachCards(stack: Stack, complaints: string[]): void {
+    let unit = 0;
+    for (const [name, plug] of this.#cards) {
+      const mac = hardwareAddress(this.#index, unit++);
+      if (plugs.get(plug).device !== 0) continue;
+      if (attachVnic(stack, { name, mac, plug }) === 0) complaints.push(`${name}: no room for another interface (ENOBUFS)`);
+    }
+  }
+
+  /** Somebody slew the stack. */
+  #end(port: StackPort): void {
+    if (this.stopping || !this.#running.delete(port)) return;
+    this.#engine.whileHeld(() => destroyInstance(port.address));
+  }
+
+  /** Takes down a stack that was lost to a fault. The threads hold still. */
+  discard(port: StackPort): void {
+    if (!this.#running.delete(port)) return;
+    detachStack(this.#node, port);
+    destroyInstance(port.address);
+  }
+
+  /** Takes down all stacks: the threads have ended. */
+  destroyAll(): void {
+    for (const port of this.#running) destroyInstance(port.address);
+    this.#running.clear();
+  }
+}
+
+/** Options of -ptcpip that this stack knows, by the variable they set. */
+const TCPIP: Readonly<Record<string, { readonly variable: string; readonly value: string }>> = {
+  forward: { variable: 'net.inet.ip.forwarding', value: '1' },
+  fastforward: { variable: 'net.inet.ip.forwarding', value: '1' },
+};
+const OTHER_TCPIP = ['prefix', 'random', 'cache', 'threads_min', 'threads_max', 'threads', 'threads_incr', 'stacksize', 'recv_ctxt', 'rx_pulse_prio', 'rx_prio', 'timer_pulse_prio'];
+
+function applyTcpip(stack: Stack, command: StackCommand, complaints: string[]): void {
+  for (const [name, value] of command.tcpip) {
+    const known = TCPIP[name];
+    if (known !== undefined && value !== '0') setSysctl(stack.sysctl, known.variable, known.value);
+    else if (known === undefined && !OTHER_TCPIP.includes(name)) complaints.push(`-ptcpip ${name}: option not known and ignored`);
+  }
+}
+
+/** A locally administered address: the node's number, then the card's. */
+export function hardwareAddress(node: number, unit: number): Uint8Array {
+  return Uint8Array.of(0x02, 0x00, (node >>> 16) & 255, (node >>> 8) & 255, node & 255, unit & 255);
+}
