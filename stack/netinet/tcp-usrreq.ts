@@ -269,7 +269,8 @@ export const tcpProtocol: Protocol = {
   send,
   abort(so) {
     const tp = tcpOf(so);
-    if (tp !== undefined) tcpDrop(tp, ERRNO.ECONNABORTED);
+    if (tp === undefined) soFree(so);
+    else tcpDrop(tp, ERRNO.ECONNABORTED);
   },
   setOption,
   getOption,
