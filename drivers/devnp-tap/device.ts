@@ -22,9 +22,11 @@ export const IOVEC_BYTES = 16;
 export const POLLFD_BYTES = 8;
 
 export const tapDeviceStruct = struct('tapDevice', {
-  /** Held while the plug or the descriptors are used by one who does not own them. */
+  /** Held by its thread while it is at the plug, and by whoever changes what that is joined to. */
   lock: 'i32',
   nextpkt: 'ptr',
+  /** Held while the eventfd is written, and closed. */
+  wakeLock: 'i32',
   /** 1 while its thread sleeps or is about to; whoever sets it to 0 writes the eventfd. */
   waiting: 'i32',
   /** 1: the thread is to end. */
@@ -61,34 +63,28 @@ export type TapDevice = ViewOf<typeof tapDeviceStruct>;
 export const tapDevices = slab(tapDeviceStruct, TAP_THREADS);
 
 const WAITING = tapDeviceStruct.offsets.waiting;
+const WAKE_LOCK = tapDeviceStruct.offsets.wakeLock;
 const STOP = tapDeviceStruct.offsets.stop;
 // What an eventfd takes: the number to add to its counter, 64 bits.
 const one = new Uint8Array(new BigUint64Array([1n]).buffer);
-
-/** True while this thread holds the locks of all TAPs. */
-let allHeld = false;
-
-/** Does `work` while nobody else uses the plug or the descriptors of a TAP. */
-function exclusively(device: TapDevice, work: () => void): void {
-  if (allHeld) {
-    work();
-    return;
-  }
-  lock(device.ptr);
-  try {
-    work();
-  } finally {
-    unlock(device.ptr);
-  }
-}
 
 /** Wakes the thread of a TAP if it sleeps: from any thread. */
 export function wakeTap(device: TapDevice): void {
   if (Atomics.compareExchange(i32, (device.ptr + WAITING) >>> 2, 1, 0) !== 1) return;
   // The lock keeps the descriptor from being closed, and its number from being given to another file, between the check and the call.
-  exclusively(device, () => {
-    if (device.wakeup >= 0) writeSync(device.wakeup, one);
-  });
+  lock(device.ptr + WAKE_LOCK);
+  if (device.wakeup >= 0) writeSync(device.wakeup, one);
+  unlock(device.ptr + WAKE_LOCK);
+}
+
+/** Takes the descriptors from the record, so that nobody writes to them any more; the caller closes them. */
+export function takeDescriptors(device: TapDevice): number[] {
+  lock(device.ptr + WAKE_LOCK);
+  const descriptors = [device.descriptor, device.wakeup];
+  device.descriptor = -1;
+  device.wakeup = -1;
+  unlock(device.ptr + WAKE_LOCK);
+  return descriptors;
 }
 
 /** Tells the thread of a TAP to end: from any thread. */
@@ -109,6 +105,9 @@ export function announceAwake(device: TapDevice): void {
 export function mustStop(device: TapDevice): boolean {
   return Atomics.load(i32, (device.ptr + STOP) >>> 2) !== 0;
 }
+
+/** True while this thread keeps all TAPs from their plugs. */
+let allHeld = false;
 
 /**
  * Calls `work` while no TAP's thread is at its plug: to join plugs by links, to part them, to free a link's source or an interface. For short work of
@@ -132,5 +131,7 @@ export function whileTapsHeld<T>(work: () => T): T {
 
 /** Gives the TAP a plug (0: none). When this returns, its thread uses the former one no more. */
 export function setTapPlug(device: TapDevice, plug: number): void {
-  exclusively(device, () => (device.plug = plug));
+  if (!allHeld) lock(device.ptr);
+  device.plug = plug;
+  if (!allHeld) unlock(device.ptr);
 }

@@ -12,10 +12,10 @@ import { HANDLER, KIND, freeSource, newSource, sourceIsIdle } from '../../stack/
 import { sleepNs } from '../../stack/runtime/timers.ts';
 import { ifnetStruct, ifnets } from '../../stack/net/ifnet.ts';
 import { freePlug, newPlug, plugs } from '../../stack/net/plug.ts';
-import { FIRST_TAP_THREAD, TAP_THREADS, setTapPlug, stopTap, tapDevices } from './device.ts';
+import { FIRST_TAP_THREAD, TAP_THREADS, setTapPlug, stopTap, takeDescriptors, tapDevices } from './device.ts';
 import type { TapDevice } from './device.ts';
 import type { HostInterface } from './host-interface.ts';
-import { checkWish } from './tap-error.ts';
+import { TapError, checkWish } from './tap-error.ts';
 import type { TapWish } from './tap-error.ts';
 
 export interface TapOptions extends TapWish {
@@ -109,22 +109,12 @@ async function freeDevice(device: TapDevice): Promise<void> {
   tapDevices.free(device.ptr);
 }
 
-function closeDescriptors(device: TapDevice): void {
-  lock(device.ptr);
-  const { descriptor, wakeup } = device;
-  device.descriptor = -1;
-  device.wakeup = -1;
-  unlock(device.ptr);
-  closeSync(descriptor);
-  closeSync(wakeup);
-}
-
 /** After the thread has ended: closes what it used, takes back the buffers it kept, and drops the carrier. */
 function bury(device: TapDevice, thread: number): void {
   running.delete(device);
   if (running.size === 0) process.off('exit', stopAll);
   breakLock(device.ptr, thread);
-  closeDescriptors(device);
+  takeDescriptors(device).forEach((descriptor) => closeSync(descriptor));
   reclaimMagazines(thread);
   if (device.isLink === 0 && device.plug !== 0) plugs.get(device.plug).up = 0;
 }
@@ -143,7 +133,6 @@ function startThread(device: TapDevice, { name, thread }: TapOptions): Thread {
     execArgv: [],
     workerData: { stackscope: { memory, thread }, device: device.ptr },
   });
-  threadsInUse.add(thread);
   if (running.size === 0) process.on('exit', stopAll);
   running.add(device);
   let fault: Error | undefined;
@@ -175,52 +164,77 @@ interface Opened {
   readonly handle: TapHandle;
 }
 
-/** Opens a TAP and starts its thread. `release` is called when it is closed, after the thread has ended. */
+/** Takes a thread number for a TAP, until its thread has ended. */
+function reserveThread({ name, thread }: TapOptions): void {
+  if (thread >= FIRST_TAP_THREAD + TAP_THREADS) {
+    throw new TapError(`TAP ${name}: at most ${TAP_THREADS} TAPs can be open at a time`);
+  }
+  if (thread < FIRST_TAP_THREAD || threadsInUse.has(thread)) {
+    throw new Error(`TAP ${name}: thread ${thread} is not free for a TAP`);
+  }
+  threadsInUse.add(thread);
+}
+
+/** Opens the host's side and makes the record. */
+async function openDevice(options: TapOptions): Promise<{ device: TapDevice; mac: string }> {
+  // Only here is the library for system calls loaded.
+  const { openHostInterface } = await import('./host-interface.ts');
+  const host = openHostInterface(options);
+  const device = newDevice(host, options.home);
+  if (device !== undefined) return { device, mac: host.mac };
+  closeSync(host.descriptor);
+  closeSync(host.wakeup);
+  throw new Error(`TAP ${options.name}: no room for another one (ENOBUFS)`);
+}
+
+/** What a user of an open TAP holds. `release` is called when it is closed, after the thread has ended. */
+function handleOf(
+  device: TapDevice,
+  mac: string,
+  name: string,
+  ended: Promise<string>,
+  release: (device: TapDevice) => void,
+): TapHandle {
+  let closing: Promise<void> | undefined;
+  let atTheEnd: TapStatistics | undefined;
+  async function shutDown(): Promise<void> {
+    stopTap(device);
+    await ended;
+    atTheEnd = statisticsOf(device);
+    release(device);
+    await freeDevice(device);
+  }
+  return {
+    name,
+    mac,
+    carrier: () => running.has(device),
+    statistics: () => atTheEnd ?? statisticsOf(device),
+    ended,
+    close: () => (closing ??= shutDown()),
+  };
+}
+
+/** Opens a TAP and starts its thread; `prepare` is called in between. */
 async function open(
   options: TapOptions,
   prepare: (device: TapDevice) => void,
   release: (device: TapDevice) => void,
 ): Promise<Opened> {
   checkWish(options);
-  const { name, thread } = options;
-  if (thread < FIRST_TAP_THREAD || thread >= FIRST_TAP_THREAD + TAP_THREADS || threadsInUse.has(thread)) {
-    throw new Error(`TAP ${name}: thread ${thread} is not free for a TAP`);
-  }
-  // Only here is the library for system calls loaded.
-  const { openHostInterface } = await import('./host-interface.ts');
-  const host = openHostInterface(options);
-  const device = newDevice(host, options.home);
-  if (device === undefined) {
-    closeSync(host.descriptor);
-    closeSync(host.wakeup);
-    throw new Error(`TAP ${name}: no room for another one (ENOBUFS)`);
-  }
+  reserveThread(options);
+  const { device, mac } = await openDevice(options).catch((error: unknown) => {
+    threadsInUse.delete(options.thread);
+    throw error;
+  });
   prepare(device);
   const { ready, ended } = startThread(device, options);
-  let closing: Promise<void> | undefined;
-  let atTheEnd: TapStatistics | undefined;
-  async function shutDown(open: TapDevice): Promise<void> {
-    stopTap(open);
-    await ended;
-    atTheEnd = statisticsOf(open);
-    release(open);
-    await freeDevice(open);
-  }
-  const close = (): Promise<void> => (closing ??= shutDown(device));
+  const handle = handleOf(device, mac, options.name, ended, release);
   try {
     await ready;
   } catch (error) {
-    await close();
+    await handle.close();
     throw error;
   }
-  const handle: TapHandle = {
-    name,
-    mac: host.mac,
-    carrier: () => running.has(device),
-    statistics: () => atTheEnd ?? statisticsOf(device),
-    ended,
-    close,
-  };
   return { device, handle };
 }
 

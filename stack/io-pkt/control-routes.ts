@@ -88,7 +88,7 @@ function interfaceFor(stack: Stack, wanted: ControlIn<'RTM_ADD'>, gateway: numbe
   if (gateway === 0) return stack.loopback;
   const ptr = lookupRoute(stack, gateway);
   if (ptr === 0 || (routes.get(ptr).gateway !== 0 && ifnets.get(routes.get(ptr).interface).type !== IFT_LOOP)) {
-    throw new SystemError(ERRNO.EHOSTUNREACH, `gateway ${wanted.gateway!} is on no network of this host`);
+    throw new SystemError(ERRNO.ENETUNREACH, `gateway ${wanted.gateway!} is on no network of this host`);
   }
   return routes.get(ptr).interface;
 }

@@ -81,6 +81,8 @@ export interface SentSegment {
   readonly ts: readonly [number, number] | undefined;
   readonly sport: number;
   readonly dport: number;
+  readonly ttl: number;
+  readonly tos: number;
   /** Lab time at which it left, ms. */
   readonly at: number;
 }
@@ -160,6 +162,8 @@ function parse(frame: Uint8Array, at: number): SentSegment {
     ...parseOptions(view, 40, 20 + header),
     sport: view.getUint16(20),
     dport: view.getUint16(22),
+    ttl: view.getUint8(8),
+    tos: view.getUint8(1),
     at,
   };
 }

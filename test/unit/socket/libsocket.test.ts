@@ -133,7 +133,7 @@ test('errors are those of BSD', async () => {
       code: 'EADDRNOTAVAIL',
     });
     await expect(libsocket.sendto(self, other, 'x', { address: 0x09090909, port: 9 })).rejects.toMatchObject({
-      code: 'ENETUNREACH',
+      code: 'EHOSTUNREACH',
     });
     await libsocket.close(self, fd);
     await expect(libsocket.send(self, fd, 'x')).rejects.toMatchObject({ code: 'EBADF' });
