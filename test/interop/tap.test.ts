@@ -183,6 +183,22 @@ describe.skipIf(missing)('a TAP of the host', () => {
     );
   });
 
+  it('gives each a thread of its own, sixteen at most', async () => {
+    await openPort();
+    await expect(openTap({ ...wish, name: 'sscope1' })).rejects.toThrow('thread 48 is not free for a TAP');
+    await expect(openTap({ ...wish, name: 'sscope1', thread: FIRST_TAP_THREAD + 16 })).rejects.toThrow(
+      'TAP sscope1: at most 16 TAPs can be open at a time',
+    );
+    const second = await openTap({
+      ...wish,
+      name: 'sscope1',
+      address: '10.0.8.254/24',
+      thread: wish.thread + 1,
+    });
+    open.push(second);
+    expect(second.mac).not.toBe(open[0]!.mac);
+  });
+
   it('says that an interface of that name is no TAP', async () => {
     run('ip', 'link', 'add', 'dummy7', 'type', 'bridge');
     await expect(openTap({ ...wish, name: 'dummy7' })).rejects.toThrow(
