@@ -35,6 +35,10 @@ export interface LabOptions {
   readonly time: TimeMode;
   readonly seed: number;
   readonly threads?: number;
+  /** Called when links and nodes are there and no stack runs yet: capturing on links may begin. */
+  readonly onBuilt?: (lab: RunningLab) => void;
+  /** Called when a node's stack runs and none of its start-up lines has: capturing on its interfaces may begin. */
+  readonly onStack?: (lab: RunningLab, node: string) => void;
   /** Told of a start-up command that failed, and of what it printed on its standard error. */
   readonly onStartupFailure?: (node: string, line: string, status: number) => void;
   /** Where the output of start-up commands goes. */
@@ -89,6 +93,7 @@ class LabBuilder {
   readonly #faulted = new Set<string>();
   #engine: Engine | undefined;
   #hub: CaptureHub | undefined;
+  #running: RunningLab | undefined;
   #stopped = false;
 
   constructor(lab: NormalLab, options: LabOptions) {
@@ -105,9 +110,11 @@ class LabBuilder {
     this.#hub = captureHub((work) => engine.whileHeld(work));
     for (const [index, port] of this.#lab.ports.entries()) this.#ports.set(port.name, await this.#openPort(port, index));
     whileTapsHeld(() => engine.whileHeld(() => this.#build(engine)));
+    this.#running = this.#describe(engine, this.#hub);
+    this.#options.onBuilt?.(this.#running);
     await Promise.all(this.#lab.nodes.map((node) => this.#startNode(node)));
     await sleepNs(time === 'virtual' ? 1 : SETTLE_NS);
-    return this.#running(engine, this.#hub);
+    return this.#running;
   }
 
   #openPort(port: NormalPort, index: number): Promise<TapPort> {
@@ -156,15 +163,16 @@ class LabBuilder {
     await installFiles(made, node);
     const stdout = this.#options.output?.(node.name, 'stdout') ?? nullSink;
     const stderr = this.#options.output?.(node.name, 'stderr') ?? nullSink;
-    for (const line of [node.stackCommand, ...node.startup]) {
+    for (const [index, line] of [node.stackCommand, ...node.startup].entries()) {
       const status = await runCommandLine(made, line, { stdout, stderr });
+      if (index === 0 && this.#running !== undefined) this.#options.onStack?.(this.#running, node.name);
       if (status === 0) continue;
       made.log.write(SLOG.error, 'startup', `'${line}' ended with status ${status}`);
       this.#options.onStartupFailure?.(node.name, line, status);
     }
   }
 
-  #running(engine: Engine, captures: CaptureHub): RunningLab {
+  #describe(engine: Engine, captures: CaptureHub): RunningLab {
     return {
       lab: this.#lab,
       engine,
