@@ -299,8 +299,8 @@ function trimBack(tp: Tcpcb, so: Socket): boolean {
   if (excess <= 0) return true;
   if (span === 0 && ahead <= window) return true;
   count(tp.stack, STAT.tcpInAfterWindow);
+  tp.flags |= TF_ACKNOW;
   if (excess >= span) {
-    tp.flags |= TF_ACKNOW;
     if (window === 0 && ahead === 0) {
       // A probe of our closed window: its acknowledgement counts, its byte does not.
       count(tp.stack, STAT.tcpInWindowProbe);

@@ -31,7 +31,8 @@ export function updateRtt(tp: Tcpcb, sample: number): void {
     tp.srtt = 0.875 * srtt + 0.125 * sample;
   }
   const least = sysctlValue(tp.stack, SYSCTL.tcpMinRtoMs) * MILLISECOND;
-  tp.rto = Math.min(Math.max(tp.srtt + 4 * tp.rttvar, least), MAX_RTO);
+  // The least time-out is kept as distance from the round trip: one that never varies must not fire with each acknowledgement.
+  tp.rto = Math.min(tp.srtt + Math.max(4 * tp.rttvar, least), MAX_RTO);
   tp.rexmitShift = 0;
 }
 

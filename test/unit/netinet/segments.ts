@@ -110,6 +110,7 @@ registerDriver(TEST_DRIVER, {
   process: () => true,
   enable: () => false,
   detach: () => undefined,
+  carrier: () => true,
   statistics: () => ({}),
   configuration: () => ({}),
 });
