@@ -66,7 +66,8 @@ export function captureHub(whileHeld: <T>(work: () => T) => T): CaptureHub {
 
   function attach(place: CapturePlace, snaplen: number, listener: CaptureListener): number {
     const ptr = taps.alloc();
-    if (ptr === 0) throw new Error(`capture at ${place.name}: at most ${taps.capacity} capture points at a time`);
+    if (ptr === 0)
+      throw new Error(`capture at ${place.name}: at most ${taps.capacity} capture points at a time`);
     const tap = taps.get(ptr);
     tap.id = nextId++;
     tap.snaplen = snaplen;
@@ -92,10 +93,13 @@ export function captureHub(whileHeld: <T>(work: () => T) => T): CaptureHub {
   return {
     drain,
     listen(places, snaplen, listener) {
-      const attached = whileHeld(() => places.map((place) => ({ place, ptr: attach(place, snaplen, listener) })));
+      const attached = whileHeld(() =>
+        places.map((place) => ({ place, ptr: attach(place, snaplen, listener) })),
+      );
       let stopped = false;
       return {
-        drops: () => new Map(stopped ? [] : attached.map(({ place, ptr }) => [place.name, taps.get(ptr).drops])),
+        drops: () =>
+          new Map(stopped ? [] : attached.map(({ place, ptr }) => [place.name, taps.get(ptr).drops])),
         stop() {
           if (stopped) return;
           stopped = true;

@@ -29,13 +29,21 @@ function macFrom(options: ModuleOptions, stack: Stack): Uint8Array {
   const text = options.get('mac');
   if (text === undefined) return freshMac(stack);
   const digits = text.replaceAll(':', '');
-  if (!/^[0-9a-fA-F]{12}$/.test(digits)) throw new SystemError(ERRNO.EINVAL, `mac=${text} is not a hardware address`);
+  if (!/^[0-9a-fA-F]{12}$/.test(digits))
+    throw new SystemError(ERRNO.EINVAL, `mac=${text} is not a hardware address`);
   return Uint8Array.from(digits.match(/../g)!, (pair) => Number.parseInt(pair, 16));
 }
 
 /** An address that follows the highest of the stack's own cards. */
 function freshMac(stack: Stack): Uint8Array {
-  const mac = Uint8Array.of(0x02, 0, (stack.ptr >>> 16) & 255, (stack.ptr >>> 8) & 255, stack.ptr & 255, 0x80);
+  const mac = Uint8Array.of(
+    0x02,
+    0,
+    (stack.ptr >>> 16) & 255,
+    (stack.ptr >>> 8) & 255,
+    stack.ptr & 255,
+    0x80,
+  );
   for (let ptr = stack.interfaces; ptr !== 0; ptr = ifnets.get(ptr).next) {
     const at = ifnets.get(ptr).mac;
     if (u8[at] !== 0x02) continue;
@@ -54,7 +62,11 @@ export function registerDriverModules(): void {
       const name = freeName(stack, options.get('name') ?? 'en', options.get('unit') ?? options.get('lan'));
       if (findInterface(stack, name) !== undefined) throw new SystemError(ERRNO.EEXIST, name);
       const priority = options.get('priority');
-      const card = { name, mac: macFrom(options, stack), ...(priority !== undefined && { priority: Number(priority) & 63 }) };
+      const card = {
+        name,
+        mac: macFrom(options, stack),
+        ...(priority !== undefined && { priority: Number(priority) & 63 }),
+      };
       if (attachVnic(stack, card) === 0) throw new SystemError(ERRNO.ENOBUFS, name);
       return [name];
     },

@@ -6,11 +6,21 @@ import { availableParallelism } from 'node:os';
 import { installStack } from '../../stack/io-pkt/install.ts';
 import { jumpTo, refreshNow, startClock } from '../../stack/runtime/clock.ts';
 import { turn } from '../../stack/runtime/loop.ts';
-import { answerBell, deliverReplies, setActivityListener, setBell } from '../../stack/runtime/messages/post.ts';
+import {
+  answerBell,
+  deliverReplies,
+  setActivityListener,
+  setBell,
+} from '../../stack/runtime/messages/post.ts';
 import { startPool } from '../../stack/runtime/pool.ts';
 import type { Pool } from '../../stack/runtime/pool.ts';
 import { nextDeadline, resetRunQueues } from '../../stack/runtime/run-queue.ts';
-import { nextProgramDeadline, setTimerListener, timeIsHeld, wakePrograms } from '../../stack/runtime/timers.ts';
+import {
+  nextProgramDeadline,
+  setTimerListener,
+  timeIsHeld,
+  wakePrograms,
+} from '../../stack/runtime/timers.ts';
 import { capturesWaiting } from '../../stack/net/tap.ts';
 import { installLabParts } from './install.ts';
 
@@ -108,7 +118,7 @@ function startVirtual(options: EngineOptions): Engine {
   function work(): boolean {
     let any = false;
     refreshNow();
-    for (let more = true; more; ) {
+    for (let more = true; more;) {
       more = false;
       while (turn()) {
         more = true;
@@ -123,7 +133,7 @@ function startVirtual(options: EngineOptions): Engine {
 
   /** Until stacks and programs all wait for time or for the world outside. */
   async function settle(): Promise<void> {
-    for (let quiet = 0; quiet < QUIET_TURNS; ) {
+    for (let quiet = 0; quiet < QUIET_TURNS;) {
       const any = work();
       await nextTurn();
       quiet = any ? 0 : quiet + 1;

@@ -105,10 +105,17 @@ class LabBuilder {
     const { time, seed, threads } = this.#options;
     const onBell = (): boolean => this.#onBell();
     const onDeath = (thread: number, reason: string): void => this.#onDeath(thread, reason);
-    const engine = await startEngine({ time, seed, onBell, onDeath, ...(threads !== undefined && { threads }) });
+    const engine = await startEngine({
+      time,
+      seed,
+      onBell,
+      onDeath,
+      ...(threads !== undefined && { threads }),
+    });
     this.#engine = engine;
     this.#hub = captureHub((work) => engine.whileHeld(work));
-    for (const [index, port] of this.#lab.ports.entries()) this.#ports.set(port.name, await this.#openPort(port, index));
+    for (const [index, port] of this.#lab.ports.entries())
+      this.#ports.set(port.name, await this.#openPort(port, index));
     whileTapsHeld(() => engine.whileHeld(() => this.#build(engine)));
     this.#running = this.#describe(engine, this.#hub);
     this.#options.onBuilt?.(this.#running);
@@ -118,9 +125,15 @@ class LabBuilder {
   }
 
   #openPort(port: NormalPort, index: number): Promise<TapPort> {
-    const address = port.address === undefined ? undefined : `${port.address.ip}/${port.address.prefixLength}`;
+    const address =
+      port.address === undefined ? undefined : `${port.address.ip}/${port.address.prefixLength}`;
     const home = this.#engine!.nextHome();
-    return openTap({ name: port.tap, thread: FIRST_TAP_THREAD + index, home, ...(address !== undefined && { address }) });
+    return openTap({
+      name: port.tap,
+      thread: FIRST_TAP_THREAD + index,
+      home,
+      ...(address !== undefined && { address }),
+    });
   }
 
   #build(engine: Engine): void {
@@ -199,7 +212,8 @@ class LabBuilder {
   #interfacesOf(node: string): Ifnet[] {
     const list: Ifnet[] = [];
     for (const { address } of this.#nodes.get(node)?.stacks.values() ?? []) {
-      for (let ptr = stacks.get(address).interfaces; ptr !== 0; ptr = ifnets.get(ptr).next) list.push(ifnets.get(ptr));
+      for (let ptr = stacks.get(address).interfaces; ptr !== 0; ptr = ifnets.get(ptr).next)
+        list.push(ifnets.get(ptr));
     }
     return list;
   }
@@ -235,7 +249,11 @@ class LabBuilder {
     for (const [name, node] of this.#nodes) {
       for (const port of [...node.stacks.values()]) {
         if (!lost.includes(port.address)) continue;
-        node.log.write(SLOG.critical, port.variant, `thread ${thread} ended while it held the stack context; restarting: ${reason}`);
+        node.log.write(
+          SLOG.critical,
+          port.variant,
+          `thread ${thread} ended while it held the stack context; restarting: ${reason}`,
+        );
         this.#faulted.add(name);
         this.#keepers.get(name)!.discard(port);
       }

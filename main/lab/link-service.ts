@@ -53,7 +53,7 @@ function arrive(direction: Direction): void {
 }
 
 function deliverNowhere(count: number): number {
-  for (let m = first; m !== 0; ) {
+  for (let m = first; m !== 0;) {
     const next = nextRecord(m);
     mFree(m);
     m = next;
@@ -246,7 +246,7 @@ function serviceLink(ptr: number): boolean {
   const link = links.get(ptr);
   const time = refreshNow();
   let next = Infinity;
-  for (let at = link.directions; at !== 0; ) {
+  for (let at = link.directions; at !== 0;) {
     const direction = directions.get(at);
     next = Math.min(next, serviceDirection(link, direction, time));
     at = direction.next;

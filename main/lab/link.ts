@@ -48,14 +48,16 @@ export function connectLink(options: NormalLink, ends: readonly number[], home: 
     home,
     priority: LINK_PRIORITY,
   });
-  if (ptr === 0 || source === 0) throw new Error(`link ${options.name}: at most ${links.capacity} links fit into one lab`);
+  if (ptr === 0 || source === 0)
+    throw new Error(`link ${options.name}: at most ${links.capacity} links fit into one lab`);
   const link = links.get(ptr);
   link.source = source;
   link.ends = ends.length;
   link.mtu = options.mtu ?? 0;
   const made = ends.map((plug, i) => {
     const at = directions.alloc();
-    if (at === 0) throw new Error(`link ${options.name}: at most ${directions.capacity} ends of links fit into one lab`);
+    if (at === 0)
+      throw new Error(`link ${options.name}: at most ${directions.capacity} ends of links fit into one lab`);
     const direction = directions.get(at);
     direction.plug = plug;
     seedRandom(at + directionStruct.offsets.random, `link:${options.name}:${i}`);

@@ -50,11 +50,19 @@ export class StackKeeper {
     const command = parseStackCommand(argv);
     if (typeof command === 'string') throw new UsageError(command);
     if (this.#node.stacks.has(command.prefix)) {
-      throw new SystemError(ERRNO.EBUSY, `a network manager with prefix '${command.prefix}' is running; choose -ptcpip prefix=/name`);
+      throw new SystemError(
+        ERRNO.EBUSY,
+        `a network manager with prefix '${command.prefix}' is running; choose -ptcpip prefix=/name`,
+      );
     }
     const complaints: string[] = [];
     const address = this.#engine.whileHeld(() => this.#create(command, complaints));
-    const port: StackPort = { address, instance: command.instance, prefix: command.prefix, variant: command.variant };
+    const port: StackPort = {
+      address,
+      instance: command.instance,
+      prefix: command.prefix,
+      variant: command.variant,
+    };
     this.#running.add(port);
     attachStack(this.#node, port, { argv, onSlain: () => this.#end(port) });
     serveInstance(address);
@@ -81,7 +89,8 @@ export class StackKeeper {
         continue;
       }
       const unknown = [...options.keys()].filter((key) => !module.options.includes(key));
-      if (unknown.length > 0) complaints.push(`-d ${name}: options not known and ignored: ${unknown.join(', ')}`);
+      if (unknown.length > 0)
+        complaints.push(`-d ${name}: options not known and ignored: ${unknown.join(', ')}`);
       try {
         module.attach(stack, driverOptionsWith(options, this.#index));
       } catch (error) {
@@ -90,7 +99,8 @@ export class StackKeeper {
       }
     }
     applyTcpip(stack, command, complaints);
-    for (const { name } of command.protocols) complaints.push(`-p ${name}: this module is not part of Stackscope yet`);
+    for (const { name } of command.protocols)
+      complaints.push(`-p ${name}: this module is not part of Stackscope yet`);
     return address;
   }
 
@@ -100,7 +110,8 @@ export class StackKeeper {
     for (const [name, plug] of this.#cards) {
       const mac = hardwareAddress(this.#index, unit++);
       if (plugs.get(plug).device !== 0) continue;
-      if (attachVnic(stack, { name, mac, plug }) === 0) complaints.push(`${name}: no room for another interface (ENOBUFS)`);
+      if (attachVnic(stack, { name, mac, plug }) === 0)
+        complaints.push(`${name}: no room for another interface (ENOBUFS)`);
     }
   }
 
@@ -129,13 +140,27 @@ const TCPIP: Readonly<Record<string, { readonly variable: string; readonly value
   forward: { variable: 'net.inet.ip.forwarding', value: '1' },
   fastforward: { variable: 'net.inet.ip.forwarding', value: '1' },
 };
-const OTHER_TCPIP = ['prefix', 'random', 'cache', 'threads_min', 'threads_max', 'threads', 'threads_incr', 'stacksize', 'recv_ctxt', 'rx_pulse_prio', 'rx_prio', 'timer_pulse_prio'];
+const OTHER_TCPIP = [
+  'prefix',
+  'random',
+  'cache',
+  'threads_min',
+  'threads_max',
+  'threads',
+  'threads_incr',
+  'stacksize',
+  'recv_ctxt',
+  'rx_pulse_prio',
+  'rx_prio',
+  'timer_pulse_prio',
+];
 
 function applyTcpip(stack: Stack, command: StackCommand, complaints: string[]): void {
   for (const [name, value] of command.tcpip) {
     const known = TCPIP[name];
     if (known !== undefined && value !== '0') setSysctl(stack.sysctl, known.variable, known.value);
-    else if (known === undefined && !OTHER_TCPIP.includes(name)) complaints.push(`-ptcpip ${name}: option not known and ignored`);
+    else if (known === undefined && !OTHER_TCPIP.includes(name))
+      complaints.push(`-ptcpip ${name}: option not known and ignored`);
   }
 }
 

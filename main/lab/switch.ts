@@ -59,7 +59,12 @@ export interface LabSwitch {
 }
 
 /** Makes a switch with ports of these names. Throws when the memory has no room. */
-export function createSwitch(name: string, portNames: readonly string[], ageingNs: number, home: number): LabSwitch {
+export function createSwitch(
+  name: string,
+  portNames: readonly string[],
+  ageingNs: number,
+  home: number,
+): LabSwitch {
   const ptr = switches.alloc();
   const source = newSource({
     kind: KIND.hardware,
@@ -69,7 +74,8 @@ export function createSwitch(name: string, portNames: readonly string[], ageingN
     home,
     priority: SWITCH_PRIORITY,
   });
-  if (ptr === 0 || source === 0) throw new Error(`switch ${name}: at most ${switches.capacity} switches fit into one lab`);
+  if (ptr === 0 || source === 0)
+    throw new Error(`switch ${name}: at most ${switches.capacity} switches fit into one lab`);
   const made = switches.get(ptr);
   made.source = source;
   made.ageing = ageingNs;
@@ -77,7 +83,8 @@ export function createSwitch(name: string, portNames: readonly string[], ageingN
   for (const portName of [...portNames].reverse()) {
     const port = ports.alloc();
     const plug = newPlug();
-    if (port === 0 || plug === 0) throw new Error(`switch ${name}: at most ${ports.capacity} ports fit into one lab`);
+    if (port === 0 || plug === 0)
+      throw new Error(`switch ${name}: at most ${ports.capacity} ports fit into one lab`);
     const view = plugs.get(plug);
     view.device = source;
     view.up = 1;
@@ -94,13 +101,13 @@ export function createSwitch(name: string, portNames: readonly string[], ageingN
 export function destroySwitch(record: LabSwitch): void {
   const gone = switches.get(record.ptr);
   for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    for (let at = hashFirst(gone.table, BUCKETS, bucket); at !== 0; ) {
+    for (let at = hashFirst(gone.table, BUCKETS, bucket); at !== 0;) {
       const next = stations.get(at).next;
       stations.free(at);
       at = next;
     }
   }
-  for (let at = gone.ports; at !== 0; ) {
+  for (let at = gone.ports; at !== 0;) {
     const port = ports.get(at);
     const next = port.next;
     freePlug(plugs.get(port.plug));
@@ -191,7 +198,7 @@ function serviceSwitch(ptr: number): boolean {
   const self = switches.get(ptr);
   const time = refreshNow();
   for (let port = self.ports; port !== 0; port = ports.get(port).next) {
-    for (let m = dequeueAll(plugIn(plugs.get(ports.get(port).plug))); m !== 0; ) {
+    for (let m = dequeueAll(plugIn(plugs.get(ports.get(port).plug))); m !== 0;) {
       const next = nextRecord(m);
       i32[(m + 4) >>> 2] = 0;
       forward(self, port, m, time);

@@ -53,7 +53,16 @@ const CAPABILITIES: readonly (readonly [string, number])[] = [
   ['udp4csum', CAP_UDP4CSUM],
 ];
 /** Flags that ifconfig may change; the others follow from the device. */
-const SETTABLE: readonly (keyof typeof IFF)[] = ['UP', 'DEBUG', 'NOARP', 'PROMISC', 'ALLMULTI', 'LINK0', 'LINK1', 'LINK2'];
+const SETTABLE: readonly (keyof typeof IFF)[] = [
+  'UP',
+  'DEBUG',
+  'NOARP',
+  'PROMISC',
+  'ALLMULTI',
+  'LINK0',
+  'LINK1',
+  'LINK2',
+];
 /** Six bytes of this thread for a hardware address that was given as text. */
 const macPlace = region('control hardware address', 8 * maxThreads) + 8 * selfThread;
 
@@ -117,17 +126,20 @@ function changeInterface(ifp: Ifnet, change: ControlIn<'SIOCSIFFLAGS'>): void {
 }
 
 function changeMac(ifp: Ifnet, mac: string): void {
-  if (ifp.type !== IFT_ETHER) throw new SystemError(ERRNO.EINVAL, `${interfaceName(ifp)} has no hardware address`);
+  if (ifp.type !== IFT_ETHER)
+    throw new SystemError(ERRNO.EINVAL, `${interfaceName(ifp)} has no hardware address`);
   if (!parseMac(mac, macPlace)) throw new SystemError(ERRNO.EINVAL, `${mac} is not a hardware address`);
   copyMac(ifp.mac, macPlace);
   expectOk(driverOf(ifp).ioctl(ifp, 'mac', 0), mac);
   if ((ifp.flags & IFF.UP) === 0) return;
-  for (let ptr = ifp.addresses; ptr !== 0; ptr = ifaddrs.get(ptr).next) announceAddress(ifp, ifaddrs.get(ptr).address);
+  for (let ptr = ifp.addresses; ptr !== 0; ptr = ifaddrs.get(ptr).next)
+    announceAddress(ifp, ifaddrs.get(ptr).address);
 }
 
 function changeCapability(ifp: Ifnet, name: string, on: boolean): void {
   const bit = CAPABILITIES.find(([known]) => known === name)?.[1] ?? 0;
-  if ((ifp.capabilities & bit) === 0) throw new SystemError(ERRNO.EINVAL, `${name} is not a capability of ${interfaceName(ifp)}`);
+  if ((ifp.capabilities & bit) === 0)
+    throw new SystemError(ERRNO.EINVAL, `${name} is not a capability of ${interfaceName(ifp)}`);
   ifp.enabled = on ? ifp.enabled | bit : ifp.enabled & ~bit;
   expectOk(driverOf(ifp).ioctl(ifp, 'capabilities', ifp.enabled), name);
 }
@@ -162,13 +174,15 @@ function deleteAddress(ifp: Ifnet, text: string | undefined): void {
 }
 
 function createInterface(stack: Stack, name: string): void {
-  if (!/^lo\d+$/.test(name)) throw new SystemError(ERRNO.EINVAL, `${name}: interfaces that can be created are lo1, lo2, ...`);
+  if (!/^lo\d+$/.test(name))
+    throw new SystemError(ERRNO.EINVAL, `${name}: interfaces that can be created are lo1, lo2, ...`);
   if (findInterface(stack, name) !== undefined) throw new SystemError(ERRNO.EEXIST, name);
   if (attachLoopback(stack, name) === 0) throw new SystemError(ERRNO.ENOBUFS, name);
 }
 
 function destroyInterface(stack: Stack, ifp: Ifnet): void {
-  if (ifp.ptr === stack.loopback) throw new SystemError(ERRNO.EBUSY, `${interfaceName(ifp)} belongs to the stack`);
+  if (ifp.ptr === stack.loopback)
+    throw new SystemError(ERRNO.EBUSY, `${interfaceName(ifp)} belongs to the stack`);
   ifDown(ifp);
   while (ifp.addresses !== 0) dropAddress(ifp, ifp.addresses);
   if (ifp.type === IFT_LOOP) ifDetach(ifp);
@@ -181,7 +195,12 @@ function arpInfo(entry: Neighbour): ArpInfo {
   const mac = macText(entry.mac);
   if (entry.published !== 0) return { ...base, mac, state: 'published' };
   if (entry.permanent !== 0) return { ...base, mac, state: 'permanent' };
-  return { ...base, mac, state: 'reachable', expires: Math.max(0, Math.round((entry.expires - now()) / SECOND)) };
+  return {
+    ...base,
+    mac,
+    state: 'reachable',
+    expires: Math.max(0, Math.round((entry.expires - now()) / SECOND)),
+  };
 }
 
 /** The interface over which a neighbour is reached; a published address need not be on a network of ours. */
@@ -199,8 +218,10 @@ function interfaceTowards(stack: Stack, address: number, publish: boolean): Ifne
 
 function setArp(stack: Stack, wanted: ControlIn<'ARP_SET'>): void {
   const address = addressOf(wanted.address);
-  if (isBroadcast(ifnets.get(stack.loopback), address) || isMulticast(address)) throw new SystemError(ERRNO.EINVAL, wanted.address);
-  if (!parseMac(wanted.mac, macPlace)) throw new SystemError(ERRNO.EINVAL, `${wanted.mac} is not a hardware address`);
+  if (isBroadcast(ifnets.get(stack.loopback), address) || isMulticast(address))
+    throw new SystemError(ERRNO.EINVAL, wanted.address);
+  if (!parseMac(wanted.mac, macPlace))
+    throw new SystemError(ERRNO.EINVAL, `${wanted.mac} is not a hardware address`);
   const ifp = interfaceTowards(stack, address, wanted.publish);
   expectOk(setNeighbour(stack, ifp, address, macPlace, wanted.permanent, wanted.publish), wanted.address);
 }
@@ -234,7 +255,8 @@ export const interfaceControls: Pick<Controls, InterfaceCalls> = {
   SIOCGIFCONF(stack, { name }) {
     if (name !== undefined) return [infoOf(interfaceNamed(stack, name))];
     const list: InterfaceInfo[] = [];
-    for (let ptr = stack.interfaces; ptr !== 0; ptr = ifnets.get(ptr).next) list.push(infoOf(ifnets.get(ptr)));
+    for (let ptr = stack.interfaces; ptr !== 0; ptr = ifnets.get(ptr).next)
+      list.push(infoOf(ifnets.get(ptr)));
     return list;
   },
   SIOCSIFFLAGS(stack, change) {

@@ -87,7 +87,10 @@ function interfaceFor(stack: Stack, wanted: ControlIn<'RTM_ADD'>, gateway: numbe
   if (wanted.interface !== undefined) return interfaceNamed(stack, wanted.interface).ptr;
   if (gateway === 0) return stack.loopback;
   const ptr = lookupRoute(stack, gateway);
-  if (ptr === 0 || (routes.get(ptr).gateway !== 0 && ifnets.get(routes.get(ptr).interface).type !== IFT_LOOP)) {
+  if (
+    ptr === 0 ||
+    (routes.get(ptr).gateway !== 0 && ifnets.get(routes.get(ptr).interface).type !== IFT_LOOP)
+  ) {
     throw new SystemError(ERRNO.ENETUNREACH, `gateway ${wanted.gateway!} is on no network of this host`);
   }
   return routes.get(ptr).interface;
@@ -101,7 +104,8 @@ function add(stack: Stack, wanted: ControlIn<'RTM_ADD'>): void {
   if (gateway === 0 && wanted.interface === undefined && !refuses) {
     throw new SystemError(ERRNO.EINVAL, 'a gateway or an interface is missing');
   }
-  if (exactRoute(stack, network, length) !== 0) throw new SystemError(ERRNO.EEXIST, `${wanted.destination}/${length}`);
+  if (exactRoute(stack, network, length) !== 0)
+    throw new SystemError(ERRNO.EEXIST, `${wanted.destination}/${length}`);
   const via = interfaceFor(stack, wanted, gateway);
   const flags =
     RTF_STATIC | (wanted.reject === true ? RTF_REJECT : 0) | (wanted.blackhole === true ? RTF_BLACKHOLE : 0);
@@ -122,20 +126,21 @@ function flush(stack: Stack): number {
   return gateways.length;
 }
 
-export const routeControls: Pick<Controls, 'RTM_ADD' | 'RTM_DELETE' | 'RTM_GET' | 'RTM_LIST' | 'RTM_FLUSH'> = {
-  RTM_ADD(stack, wanted) {
-    add(stack, wanted);
-    return {};
-  },
-  RTM_DELETE(stack, { destination, netmask }) {
-    remove(stack, destination, netmask);
-    return {};
-  },
-  RTM_GET(stack, { destination }) {
-    const ptr = lookupRoute(stack, addressOf(destination));
-    if (ptr === 0) throw new SystemError(ERRNO.ESRCH, destination);
-    return infoOf(routes.get(ptr));
-  },
-  RTM_LIST: (stack) => [...eachRoute(stack).map(infoOf), ...neighbourRoutes(stack)],
-  RTM_FLUSH: (stack) => ({ removed: flush(stack) }),
-};
+export const routeControls: Pick<Controls, 'RTM_ADD' | 'RTM_DELETE' | 'RTM_GET' | 'RTM_LIST' | 'RTM_FLUSH'> =
+  {
+    RTM_ADD(stack, wanted) {
+      add(stack, wanted);
+      return {};
+    },
+    RTM_DELETE(stack, { destination, netmask }) {
+      remove(stack, destination, netmask);
+      return {};
+    },
+    RTM_GET(stack, { destination }) {
+      const ptr = lookupRoute(stack, addressOf(destination));
+      if (ptr === 0) throw new SystemError(ERRNO.ESRCH, destination);
+      return infoOf(routes.get(ptr));
+    },
+    RTM_LIST: (stack) => [...eachRoute(stack).map(infoOf), ...neighbourRoutes(stack)],
+    RTM_FLUSH: (stack) => ({ removed: flush(stack) }),
+  };

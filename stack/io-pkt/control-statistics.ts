@@ -47,7 +47,8 @@ function socketList(stack: Stack, all: boolean): SocketInfo[] {
   return list.reverse();
 }
 
-type StatisticsCalls = 'SYSCTL_LIST' | 'SYSCTL_GET' | 'SYSCTL_SET' | 'STATISTICS' | 'POOLS' | 'SOCKETS' | 'THREADS';
+type StatisticsCalls =
+  'SYSCTL_LIST' | 'SYSCTL_GET' | 'SYSCTL_SET' | 'STATISTICS' | 'POOLS' | 'SOCKETS' | 'THREADS';
 
 export const statisticsControls: Pick<Controls, StatisticsCalls> = {
   SYSCTL_LIST: (stack) => listSysctl(stack.sysctl),
@@ -69,7 +70,11 @@ export const statisticsControls: Pick<Controls, StatisticsCalls> = {
     const holder = contextHolder(stack.ptr);
     return Array.from({ length: poolSize() + 1 }, (_, thread) => {
       const { hardware, stack: upper, other, stolen, slept } = runQueue(thread);
-      return { thread, events: { hardware, stack: upper, other, stolen, slept }, holdsContext: thread === holder };
+      return {
+        thread,
+        events: { hardware, stack: upper, other, stolen, slept },
+        holdsContext: thread === holder,
+      };
     });
   },
 };

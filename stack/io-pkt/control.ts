@@ -34,7 +34,10 @@ function runControl(request: Request): void {
   mFree(request.chain);
   request.chain = 0;
   try {
-    const { name, argument } = JSON.parse(bytes.toString()) as { name: ControlName; argument: ControlMap[ControlName]['in'] };
+    const { name, argument } = JSON.parse(bytes.toString()) as {
+      name: ControlName;
+      argument: ControlMap[ControlName]['in'];
+    };
     const run = controls[name] as ((stack: Stack, argument: unknown) => unknown) | undefined;
     if (run === undefined) answer(request, ERRNO.ENOTTY, `${name}: no such control call`);
     else answer(request, 0, JSON.stringify(run(stacks.get(request.stack), argument)));

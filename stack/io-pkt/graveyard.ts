@@ -20,7 +20,7 @@ export function buryInterface(stack: Stack, ifp: Ifnet): void {
 /** The interfaces that wait to be freed. */
 export function takeBuried(): Ifnet[] {
   const list: Ifnet[] = [];
-  for (let ptr = dequeueAll(graves); ptr !== 0; ) {
+  for (let ptr = dequeueAll(graves); ptr !== 0;) {
     const ifp = ifnets.get(ptr);
     ptr = ifp.nextpkt;
     list.push(ifp);

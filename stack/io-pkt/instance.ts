@@ -102,7 +102,7 @@ function failRequests(stack: Stack): void {
     while (so.waiters !== 0) giveUp(so.waiters);
   }
   while (stack.pollers !== 0) giveUp(stack.pollers);
-  for (let ptr = dequeueAll(stackParts(stack.ptr).requests); ptr !== 0; ) {
+  for (let ptr = dequeueAll(stackParts(stack.ptr).requests); ptr !== 0;) {
     const request = requests.get(ptr);
     ptr = request.nextpkt;
     if (request.op === OP.unblock) requests.free(request.ptr);

@@ -47,7 +47,12 @@ export function parseOptions(text: string): Map<string, string> {
 export function mountModule(stack: Stack, file: string, options: string): string[] {
   const module = findModule(file);
   if (module === undefined) {
-    throw new SystemError(ERRNO.ENOENT, `${file} (there are: ${moduleNames().map((name) => `devnp-${name}.so`).join(', ')})`);
+    throw new SystemError(
+      ERRNO.ENOENT,
+      `${file} (there are: ${moduleNames()
+        .map((name) => `devnp-${name}.so`)
+        .join(', ')})`,
+    );
   }
   return module.attach(stack, parseOptions(options));
 }

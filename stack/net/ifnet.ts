@@ -136,7 +136,8 @@ const sendQueues: Queue[] = [];
 /** The send queue of an interface; one view per thread. */
 export function sendQueue(ifp: Ifnet): Queue {
   const index = ifnets.indexOf(ifp.ptr);
-  while (sendQueues.length <= index) sendQueues.push(queueAt(ifnets.base + sendQueues.length * ifnetStruct.size + ifnetStruct.offsets.send));
+  while (sendQueues.length <= index)
+    sendQueues.push(queueAt(ifnets.base + sendQueues.length * ifnetStruct.size + ifnetStruct.offsets.send));
   return sendQueues[index]!;
 }
 
@@ -233,7 +234,13 @@ export function findInterface(stack: Stack, name: string): Ifnet | undefined {
 }
 
 /** Adds an address behind the others, or as the first one; false when the slab is full. */
-export function addAddress(ifp: Ifnet, address: number, netmask: number, broadcast: number, first: boolean): boolean {
+export function addAddress(
+  ifp: Ifnet,
+  address: number,
+  netmask: number,
+  broadcast: number,
+  first: boolean,
+): boolean {
   const ptr = ifaddrs.alloc();
   if (ptr === 0) return false;
   const entry = ifaddrs.get(ptr);
@@ -281,10 +288,10 @@ export function interfaceWithAddress(stack: Stack, address: number): number {
 export function isBroadcast(ifp: Ifnet, address: number): boolean {
   if (address === 0xffffffff || address === 0) return true;
   if ((ifp.flags & IFF.BROADCAST) === 0) return false;
-  for (let ptr = ifp.addresses; ptr !== 0; ) {
+  for (let ptr = ifp.addresses; ptr !== 0;) {
     const entry = ifaddrs.get(ptr);
     if (address === entry.broadcast) return true;
-    if (entry.netmask < 0xfffffffe && address === ((entry.address & entry.netmask) >>> 0)) return true;
+    if (entry.netmask < 0xfffffffe && address === (entry.address & entry.netmask) >>> 0) return true;
     ptr = entry.next;
   }
   return false;
@@ -339,7 +346,19 @@ export function countOutput(ifp: Ifnet, packets: number, bytes: number): void {
 
 /** Resets the counters of an interface. */
 export function clearCounters(ifp: Ifnet): void {
-  for (const field of ['ipackets', 'ierrors', 'ibytes', 'imcasts', 'iqdrops', 'noproto', 'opackets', 'oerrors', 'obytes', 'omcasts', 'collisions'] as const) {
+  for (const field of [
+    'ipackets',
+    'ierrors',
+    'ibytes',
+    'imcasts',
+    'iqdrops',
+    'noproto',
+    'opackets',
+    'oerrors',
+    'obytes',
+    'omcasts',
+    'collisions',
+  ] as const) {
     f64[(ifp.ptr + ifnetStruct.offsets[field]) >>> 3] = 0;
   }
   i32[(ifp.ptr + ifnetStruct.offsets.send + DROPS) >>> 2] = 0;

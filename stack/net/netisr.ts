@@ -110,7 +110,8 @@ function serviceInterface(ifptr: number, source: number): boolean {
   const driver = driverOf(ifp);
   let finished = driver.process(ifp);
   const stack = ifp.stack;
-  if (etherInputDone(ifp) && !serveStack(stack, source, REASON.afterHardware)) raise(stacks.get(stack).source);
+  if (etherInputDone(ifp) && !serveStack(stack, source, REASON.afterHardware))
+    raise(stacks.get(stack).source);
   if (finished && driver.enable(ifp)) finished = false;
   return finished;
 }

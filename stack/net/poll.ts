@@ -3,7 +3,15 @@
  */
 import { u32 } from '../memory/memory.ts';
 import { mbuf } from '../memory/mbuf.ts';
-import { POLLERR, POLLHUP, POLLIN, POLLNVAL, POLLOUT, SOCK_STREAM, requests } from '../runtime/messages/request.ts';
+import {
+  POLLERR,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+  SOCK_STREAM,
+  requests,
+} from '../runtime/messages/request.ts';
 import type { Request } from '../runtime/messages/request.ts';
 import { fail, finish, parkPoll, unpark } from './parking.ts';
 import { sndSpace } from './sockbuf.ts';
@@ -77,7 +85,7 @@ export function checkPolls(stack: number): void {
   const owner = stacks.get(stack);
   if (owner.pollDue === 0) return;
   owner.pollDue = 0;
-  for (let ptr = owner.pollers; ptr !== 0; ) {
+  for (let ptr = owner.pollers; ptr !== 0;) {
     const request = requests.get(ptr);
     ptr = request.parked;
     if (look(request, false) === 0) continue;

@@ -47,7 +47,7 @@ export function prefixLength(mask: number): number {
 }
 
 function find(stack: Stack, network: number, length: number): number {
-  for (let ptr = hashFirst(stack.routes, ROUTE_BUCKETS, mix3(network, length, 0)); ptr !== 0; ) {
+  for (let ptr = hashFirst(stack.routes, ROUTE_BUCKETS, mix3(network, length, 0)); ptr !== 0;) {
     const route = routes.get(ptr);
     if (route.network === network && route.length === length) return ptr;
     ptr = route.next;
@@ -95,7 +95,8 @@ export function addRoute(stack: Stack, options: NewRoute): number {
   route.length = length;
   route.gateway = options.gateway;
   route.interface = options.interface;
-  route.flags = options.flags | RTF_UP | (length === 32 ? RTF_HOST : 0) | (options.gateway === 0 ? 0 : RTF_GATEWAY);
+  route.flags =
+    options.flags | RTF_UP | (length === 32 ? RTF_HOST : 0) | (options.gateway === 0 ? 0 : RTF_GATEWAY);
   hashInsert(stack.routes, ROUTE_BUCKETS, mix3(network, length, 0), ptr, LINK);
   if (length === 32) stack.hostRoutes++;
   else stack.shortPrefixes |= 1 << length;

@@ -35,7 +35,8 @@ export function receive(so: Socket, request: Request): boolean {
 
 function receiveStream(so: Socket, request: Request): boolean {
   const most = Math.max(0, request.a);
-  const enough = (request.flags & MSG_WAITALL) !== 0 ? Math.min(most, so.rcvHiwat) : Math.min(so.rcvLowat, most);
+  const enough =
+    (request.flags & MSG_WAITALL) !== 0 ? Math.min(most, so.rcvHiwat) : Math.min(so.rcvLowat, most);
   const ended = (so.state & SS_CANTRCVMORE) !== 0 || so.error !== 0;
   if (so.rcvCount === 0 || (so.rcvCount < enough && !ended)) {
     if (so.rcvCount === 0 && so.error !== 0) fail(request, takeError(so));

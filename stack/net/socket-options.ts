@@ -26,11 +26,21 @@ import { protocolOf } from './protosw.ts';
 import { takeError } from './socket-io.ts';
 import type { Socket } from './socket.ts';
 
-const SWITCHES = [SO_DEBUG, SO_REUSEADDR, SO_KEEPALIVE, SO_DONTROUTE, SO_BROADCAST, SO_OOBINLINE, SO_REUSEPORT];
+const SWITCHES = [
+  SO_DEBUG,
+  SO_REUSEADDR,
+  SO_KEEPALIVE,
+  SO_DONTROUTE,
+  SO_BROADCAST,
+  SO_OOBINLINE,
+  SO_REUSEPORT,
+];
 /** Most bytes of a socket buffer (sb_max). */
 const LARGEST_BUFFER = 1_048_576;
 
-const NUMBERS: Readonly<Record<number, keyof Pick<Socket, 'sndHiwat' | 'rcvHiwat' | 'sndLowat' | 'rcvLowat'>>> = {
+const NUMBERS: Readonly<
+  Record<number, keyof Pick<Socket, 'sndHiwat' | 'rcvHiwat' | 'sndLowat' | 'rcvLowat'>>
+> = {
   [SO_SNDBUF]: 'sndHiwat',
   [SO_RCVBUF]: 'rcvHiwat',
   [SO_SNDLOWAT]: 'sndLowat',

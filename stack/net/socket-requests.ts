@@ -23,7 +23,15 @@ import {
 import type { Request } from '../runtime/messages/request.ts';
 import { SECOND } from '../runtime/clock.ts';
 import { setRequestHandler } from './netisr.ts';
-import { WAIT_NOWHERE, fail, failWaiters, finish, parkOnSocket, setTimeoutHandler, unpark } from './parking.ts';
+import {
+  WAIT_NOWHERE,
+  fail,
+  failWaiters,
+  finish,
+  parkOnSocket,
+  setTimeoutHandler,
+  unpark,
+} from './parking.ts';
 import { checkPolls, expirePoll, poll } from './poll.ts';
 import { hasProtocol, protocolOf } from './protosw.ts';
 import { endSend, receive, send, takeError } from './socket-io.ts';
@@ -57,8 +65,10 @@ export function setControlHandler(handler: (request: Request) => void): void {
 
 /** Which entry of the protocol switch serves a kind of socket; an errno below 0 if none does. */
 function protocolFor(type: number, protocol: number): number {
-  if (type === SOCK_STREAM) return protocol === 0 || protocol === IPPROTO_TCP ? IPPROTO_TCP : -ERRNO.EPROTOTYPE;
-  if (type === SOCK_DGRAM) return protocol === 0 || protocol === IPPROTO_UDP ? IPPROTO_UDP : -ERRNO.EPROTOTYPE;
+  if (type === SOCK_STREAM)
+    return protocol === 0 || protocol === IPPROTO_TCP ? IPPROTO_TCP : -ERRNO.EPROTOTYPE;
+  if (type === SOCK_DGRAM)
+    return protocol === 0 || protocol === IPPROTO_UDP ? IPPROTO_UDP : -ERRNO.EPROTOTYPE;
   if (type !== SOCK_RAW) return -ERRNO.EPROTONOSUPPORT;
   return protocol === IPPROTO_ICMP ? IPPROTO_ICMP : IPPROTO_RAW;
 }
@@ -152,7 +162,8 @@ function shutdown(so: Socket, request: Request): void {
 function close(so: Socket, request: Request): boolean {
   if (request.value2 === 0) {
     failWaiters(so, ERRNO.EBADF);
-    const lingers = so.type === SOCK_STREAM && so.linger > 0 && (so.state & SS_ISCONNECTED) !== 0 && so.sndCount > 0;
+    const lingers =
+      so.type === SOCK_STREAM && so.linger > 0 && (so.state & SS_ISCONNECTED) !== 0 && so.sndCount > 0;
     if (lingers) {
       request.value2 = 1;
       request.timeout = so.linger * SECOND;
@@ -243,7 +254,8 @@ function atOnce(so: Socket, request: Request): void {
 /** The client was interrupted: what it waits for ends with EINTR, if it still waits. */
 function unblock(request: Request): void {
   const target = requests.get(request.a);
-  const still = target.client === request.b && target.waiting !== WAIT_NOWHERE && target.stack === request.stack;
+  const still =
+    target.client === request.b && target.waiting !== WAIT_NOWHERE && target.stack === request.stack;
   if (still) {
     unpark(target);
     if (target.op === OP.close) abandonLinger(target);
@@ -279,7 +291,8 @@ function run(ptr: number): void {
       return unblock(request);
     default:
   }
-  if (request.socket === 0 || sockets.get(request.socket).stack !== request.stack) return fail(request, ERRNO.EBADF);
+  if (request.socket === 0 || sockets.get(request.socket).stack !== request.stack)
+    return fail(request, ERRNO.EBADF);
   const so = sockets.get(request.socket);
   switch (request.op) {
     case OP.recv:

@@ -153,7 +153,8 @@ export function readStatistics(place: number, protocol?: string): Record<string,
   for (const [group, texts] of Object.entries(TABLE)) {
     if (protocol !== undefined && group !== protocol) continue;
     const lines: Record<string, number> = {};
-    for (const [name, text] of Object.entries(texts)) lines[text] = f64[(place + STAT[name as StatName]) >>> 3]!;
+    for (const [name, text] of Object.entries(texts))
+      lines[text] = f64[(place + STAT[name as StatName]) >>> 3]!;
     result[group] = lines;
   }
   return result;

@@ -13,7 +13,13 @@ interface Variable {
   readonly text: string;
 }
 
-const flag = (name: string, initial: 0 | 1, text: string): Variable => ({ name, initial, min: 0, max: 1, text });
+const flag = (name: string, initial: 0 | 1, text: string): Variable => ({
+  name,
+  initial,
+  min: 0,
+  max: 1,
+  text,
+});
 const number = (name: string, initial: number, min: number, max: number, text: string): Variable => ({
   name,
   initial,
@@ -31,22 +37,58 @@ const TABLE = {
   ipAnonPortMin: number('net.inet.ip.anonportmin', 49152, 1024, 65535, 'lowest ephemeral port'),
   ipAnonPortMax: number('net.inet.ip.anonportmax', 65535, 1024, 65535, 'highest ephemeral port'),
   icmpBroadcastEcho: flag('net.inet.icmp.bmcastecho', 0, 'answer echo requests to broadcast addresses'),
-  icmpErrorLimit: number('net.inet.icmp.errppslimit', 100, 0, 1_000_000, 'most ICMP errors per second, 0: none'),
+  icmpErrorLimit: number(
+    'net.inet.icmp.errppslimit',
+    100,
+    0,
+    1_000_000,
+    'most ICMP errors per second, 0: none',
+  ),
   udpChecksum: flag('net.inet.udp.checksum', 1, 'compute UDP checksums'),
   udpSendSpace: number('net.inet.udp.sendspace', 9216, 512, 1_048_576, 'default size of send buffers, bytes'),
-  udpRecvSpace: number('net.inet.udp.recvspace', 41600, 512, 1_048_576, 'default size of receive buffers, bytes'),
-  tcpSendSpace: number('net.inet.tcp.sendspace', 262_144, 2048, 1_048_576, 'default size of send buffers, bytes'),
-  tcpRecvSpace: number('net.inet.tcp.recvspace', 262_144, 2048, 1_048_576, 'default size of receive buffers, bytes'),
+  udpRecvSpace: number(
+    'net.inet.udp.recvspace',
+    41600,
+    512,
+    1_048_576,
+    'default size of receive buffers, bytes',
+  ),
+  tcpSendSpace: number(
+    'net.inet.tcp.sendspace',
+    262_144,
+    2048,
+    1_048_576,
+    'default size of send buffers, bytes',
+  ),
+  tcpRecvSpace: number(
+    'net.inet.tcp.recvspace',
+    262_144,
+    2048,
+    1_048_576,
+    'default size of receive buffers, bytes',
+  ),
   tcpWindowScale: flag('net.inet.tcp.win_scale', 1, 'offer window scaling (RFC 7323)'),
   tcpTimestamps: flag('net.inet.tcp.timestamps', 1, 'offer timestamps (RFC 7323)'),
   tcpDelayedAck: number('net.inet.tcp.delack_ms', 200, 0, 500, 'delay of acknowledgements, ms; 0: none'),
   tcpMslMs: number('net.inet.tcp.msl_ms', 30_000, 10, 120_000, 'maximum segment lifetime, ms'),
   tcpMinRtoMs: number('net.inet.tcp.min_rto_ms', 200, 10, 60_000, 'least retransmission time-out, ms'),
   tcpMssDefault: number('net.inet.tcp.mssdflt', 536, 32, 65495, 'segment size if the peer names none, bytes'),
-  tcpInitialWindow: number('net.inet.tcp.init_win', 10, 1, 100, 'initial congestion window, segments (RFC 6928)'),
+  tcpInitialWindow: number(
+    'net.inet.tcp.init_win',
+    10,
+    1,
+    100,
+    'initial congestion window, segments (RFC 6928)',
+  ),
   tcpKeepIdle: number('net.inet.tcp.keepidle', 7200, 1, 86_400, 'idle time before keepalive probes, s'),
   tcpKeepInterval: number('net.inet.tcp.keepintvl', 75, 1, 86_400, 'time between keepalive probes, s'),
-  tcpKeepCount: number('net.inet.tcp.keepcnt', 8, 1, 100, 'keepalive probes before the connection is dropped'),
+  tcpKeepCount: number(
+    'net.inet.tcp.keepcnt',
+    8,
+    1,
+    100,
+    'keepalive probes before the connection is dropped',
+  ),
   tcpKeepInit: number('net.inet.tcp.keepinit', 75, 1, 3600, 'time-out for establishing a connection, s'),
   arpKeep: number('net.inet.arp.keep', 1200, 1, 86_400, 'life of resolved addresses, s'),
   arpDown: number('net.inet.arp.down', 20, 1, 3600, 'time for which an unresolved address counts as down, s'),
@@ -59,7 +101,10 @@ const keys = Object.keys(TABLE) as SysctlName[];
 export const SYSCTL_BYTES = (keys.length * 4 + 7) & ~7;
 
 /** Offset of each variable from the start of the variables, bytes. */
-export const SYSCTL = Object.fromEntries(keys.map((key, index) => [key, index * 4])) as Record<SysctlName, number>;
+export const SYSCTL = Object.fromEntries(keys.map((key, index) => [key, index * 4])) as Record<
+  SysctlName,
+  number
+>;
 
 export function initSysctl(place: number): void {
   for (const key of keys) i32[(place + SYSCTL[key]) >>> 2] = TABLE[key].initial;
@@ -84,7 +129,11 @@ export function getSysctl(place: number, name: string): SysctlInfo | undefined {
 }
 
 /** Sets a variable from text; returns its old value, or a text that says what is wrong. */
-export function setSysctl(place: number, name: string, text: string): { old: number; value: number } | string {
+export function setSysctl(
+  place: number,
+  name: string,
+  text: string,
+): { old: number; value: number } | string {
   const key = find(name);
   if (key === undefined) return `${name}: no such variable`;
   const { min, max } = TABLE[key];

@@ -79,7 +79,13 @@ function record(id: number, snaplen: number, m: number, direction: number, time:
 }
 
 /** A packet out of the ring; `bytes` is a view that is valid during the call only. */
-export type CaptureVisitor = (id: number, time: number, length: number, direction: number, bytes: Uint8Array) => void;
+export type CaptureVisitor = (
+  id: number,
+  time: number,
+  length: number,
+  direction: number,
+  bytes: Uint8Array,
+) => void;
 
 /** Hands what is in the ring to `visit`, oldest first, and says how many packets that were. One reader at a time. */
 export function drainCaptures(visit: CaptureVisitor): number {

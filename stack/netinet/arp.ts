@@ -14,7 +14,14 @@ import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { CALLOUT_BYTES, calloutInit } from '../runtime/wheel.ts';
 import { CALLOUT, setCalloutHandler } from '../net/callouts.ts';
-import { ETHERTYPE_ARP, ETHERTYPE_IP, ETHER_ADDRESS, copyMac, etherOutput, sameMac } from '../net/ethernet.ts';
+import {
+  ETHERTYPE_ARP,
+  ETHERTYPE_IP,
+  ETHER_ADDRESS,
+  copyMac,
+  etherOutput,
+  sameMac,
+} from '../net/ethernet.ts';
 import { findAddress, ifaddrs, ifnets, interfaceWithAddress } from '../net/ifnet.ts';
 import type { Ifnet } from '../net/ifnet.ts';
 import { setInputHandler } from '../net/netisr.ts';
@@ -70,7 +77,7 @@ const AT_TARGET = 24;
 
 /** The entry of a neighbour, 0 if there is none. */
 export function findNeighbour(stack: Stack, address: number): number {
-  for (let ptr = hashFirst(stack.neighbours, NEIGHBOUR_BUCKETS, mix3(address, 0, 0)); ptr !== 0; ) {
+  for (let ptr = hashFirst(stack.neighbours, NEIGHBOUR_BUCKETS, mix3(address, 0, 0)); ptr !== 0;) {
     const entry = neighbours.get(ptr);
     if (entry.address === address) return ptr;
     ptr = entry.next;
@@ -111,7 +118,7 @@ function dropHeld(entry: Neighbour): void {
 export function eachNeighbour(stack: Stack): Neighbour[] {
   const list: Neighbour[] = [];
   for (let bucket = 0; bucket < NEIGHBOUR_BUCKETS; bucket++) {
-    for (let ptr = hashFirst(stack.neighbours, NEIGHBOUR_BUCKETS, bucket); ptr !== 0; ) {
+    for (let ptr = hashFirst(stack.neighbours, NEIGHBOUR_BUCKETS, bucket); ptr !== 0;) {
       const entry = neighbours.get(ptr);
       list.push(entry);
       ptr = entry.next;
@@ -314,7 +321,8 @@ function arpInput(stack: number, packet: number): void {
     return;
   }
   const p = mbuf(m).data;
-  const wellFormed = be16(p) === 1 && be16(p + 2) === ETHERTYPE_IP && u8[p + 4] === ETHER_ADDRESS && u8[p + 5] === 4;
+  const wellFormed =
+    be16(p) === 1 && be16(p + 2) === ETHERTYPE_IP && u8[p + 4] === ETHER_ADDRESS && u8[p + 5] === 4;
   if (!wellFormed || (u8[p + AT_SENDER_MAC]! & 1) !== 0) count(stack, STAT.arpBad);
   else if ((ifp.flags & IFF.NOARP) === 0) handleArp(stacks.get(stack), ifp, p);
   mFree(m);

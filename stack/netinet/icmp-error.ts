@@ -3,7 +3,16 @@
  */
 import { be16, putBe16, putBe32, u8 } from '../memory/memory.ts';
 import { putChecksum, sumChain } from '../memory/checksum.ts';
-import { HEADROOM, M_BCAST, M_MCAST, mFree, mGetHeader, mGetCluster, mbuf, ownerTag } from '../memory/mbuf.ts';
+import {
+  HEADROOM,
+  M_BCAST,
+  M_MCAST,
+  mFree,
+  mGetHeader,
+  mGetCluster,
+  mbuf,
+  ownerTag,
+} from '../memory/mbuf.ts';
 import { mCopyOut } from '../memory/mbuf-chain.ts';
 import { SECOND, now } from '../runtime/clock.ts';
 import { IPPROTO_ICMP } from '../runtime/messages/request.ts';
@@ -40,7 +49,13 @@ const PRECEDENCE_INTERNETWORK = 0xc0;
 
 /** True for types that report an error: no error is sent about those. */
 export function isIcmpError(type: number): boolean {
-  return type === ICMP_UNREACH || type === 4 || type === ICMP_REDIRECT || type === ICMP_TIMXCEED || type === ICMP_PARAMPROB;
+  return (
+    type === ICMP_UNREACH ||
+    type === 4 ||
+    type === ICMP_REDIRECT ||
+    type === ICMP_TIMXCEED ||
+    type === ICMP_PARAMPROB
+  );
 }
 
 /** Sends an error about packet `m` (its IP header contiguous), and frees the packet. `value` is the MTU or the gateway, 0 otherwise. */
@@ -92,7 +107,8 @@ function mayReport(stack: number, m: number, source: number): boolean {
   const view = mbuf(m);
   const p = view.data;
   const destination = addressAt(p + IP_DST);
-  if ((view.flags & (M_BCAST | M_MCAST)) !== 0 || isMulticast(destination) || destination === 0xffffffff) return false;
+  if ((view.flags & (M_BCAST | M_MCAST)) !== 0 || isMulticast(destination) || destination === 0xffffffff)
+    return false;
   if (source === 0 || source === 0xffffffff || isMulticast(source) || source >>> 28 === 15) return false;
   if ((be16(p + IP_OFF) & IP_OFFMASK) !== 0) return false;
   const header = (u8[p]! & 15) << 2;

@@ -147,7 +147,13 @@ function followRedirect(stack: Stack, m: number, q: number, length: number): voi
     route.gateway === sender && neighbour !== 0 && (routes.get(neighbour).flags & RTF_GATEWAY) === 0;
   if (!believable || ifnets.get(view.rcvif).ptr !== route.interface) return;
   const direct = gateway === destination ? 0 : gateway;
-  addRoute(stack, { network: destination, length: 32, gateway: direct, interface: route.interface, flags: RTF_DYNAMIC });
+  addRoute(stack, {
+    network: destination,
+    length: 32,
+    gateway: direct,
+    interface: route.interface,
+    flags: RTF_DYNAMIC,
+  });
 }
 const RTF_DYNAMIC = 0x10;
 
@@ -155,4 +161,3 @@ const RTF_DYNAMIC = 0x10;
 export function installIcmp(): void {
   setTransport(IPPROTO_ICMP, icmpInput, () => undefined);
 }
-

@@ -98,7 +98,8 @@ export function dropAddress(ifp: Ifnet, ptr: number): void {
     if (entry.netmask === netmask && ((entry.address ^ address) & netmask) === 0) return;
   }
   const route = exactRoute(stack, address, length);
-  if (route !== 0 && routes.get(route).gateway === 0 && routes.get(route).interface === ifp.ptr) removeRoute(stack, route);
+  if (route !== 0 && routes.get(route).gateway === 0 && routes.get(route).interface === ifp.ptr)
+    removeRoute(stack, route);
   for (const via of eachRoute(stack)) {
     const lost = via.interface === ifp.ptr && via.gateway !== 0 && ((via.gateway ^ address) & netmask) === 0;
     if (lost) removeRoute(stack, via.ptr);

@@ -66,7 +66,6 @@ export function inpcbFree(inp: Inpcb): void {
   inpcbs.free(inp.ptr);
 }
 
-
 function conflicts(stack: number, table: number, address: number, port: number, shared: boolean): boolean {
   for (let ptr = hashFirst(stack + table, BOUND_BUCKETS, port); ptr !== 0; ptr = inpcbs.get(ptr).next) {
     const other = inpcbs.get(ptr);
@@ -124,7 +123,8 @@ function ephemeralPort(stack: Stack, table: number, address: number): number {
   const low = sysctlValue(stack.ptr, SYSCTL.ipAnonPortMin);
   const high = Math.max(low, sysctlValue(stack.ptr, SYSCTL.ipAnonPortMax));
   const range = high - low + 1;
-  if (stack.ephemeral === 0) stack.ephemeral = (random32(stack.ptr + stackStruct.offsets.random) >>> 0) % range;
+  if (stack.ephemeral === 0)
+    stack.ephemeral = (random32(stack.ptr + stackStruct.offsets.random) >>> 0) % range;
   for (let i = 0; i < range; i++) {
     stack.ephemeral = (stack.ephemeral + 1) % range;
     const port = low + stack.ephemeral;
@@ -146,7 +146,7 @@ export function lookupBound(
 ): number {
   let best = 0;
   let bestScore = -1;
-  for (let ptr = hashFirst(stack + table, BOUND_BUCKETS, localPort); ptr !== 0; ) {
+  for (let ptr = hashFirst(stack + table, BOUND_BUCKETS, localPort); ptr !== 0;) {
     const inp = inpcbs.get(ptr);
     if (inp.localPort === localPort) {
       const score = matchScore(inp, local, foreign, foreignPort);
@@ -183,18 +183,18 @@ export function eachBound(
   foreign: number,
   foreignPort: number,
 ): void {
-  for (let ptr = hashFirst(stack + table, BOUND_BUCKETS, localPort); ptr !== 0; ) {
+  for (let ptr = hashFirst(stack + table, BOUND_BUCKETS, localPort); ptr !== 0;) {
     const inp = inpcbs.get(ptr);
     ptr = inp.next;
     if (inp.localPort === localPort && matchScore(inp, local, foreign, foreignPort) >= 0) visit(inp);
   }
 }
 
-
 /** The route to a destination (0: none), kept in the control block until the routing table changes. */
 export function inpcbRoute(inp: Inpcb, destination: number): number {
   const stack = stacks.get(inp.stack);
-  if (inp.route !== 0 && inp.routeGeneration === stack.routeGeneration && destination === inp.foreign) return inp.route;
+  if (inp.route !== 0 && inp.routeGeneration === stack.routeGeneration && destination === inp.foreign)
+    return inp.route;
   const route = lookupRoute(stack, destination);
   if (destination === inp.foreign) {
     inp.route = route;
@@ -223,7 +223,12 @@ export function sourceOnInterface(ifptr: number, nexthop: number): number {
 }
 
 /** Hash of a connection, for the table of connections. */
-export function connectionHash(local: number, localPort: number, foreign: number, foreignPort: number): number {
+export function connectionHash(
+  local: number,
+  localPort: number,
+  foreign: number,
+  foreignPort: number,
+): number {
   return mix3(local, foreign, (localPort << 16) | foreignPort);
 }
 
@@ -247,7 +252,12 @@ export function getIpOption(inp: Inpcb, option: number): number | undefined {
 }
 
 /** Own address and port and the peer's, for getsockname and getpeername. */
-export function inpcbNames(inp: Inpcb): { local: number; localPort: number; foreign: number; foreignPort: number } {
+export function inpcbNames(inp: Inpcb): {
+  local: number;
+  localPort: number;
+  foreign: number;
+  foreignPort: number;
+} {
   const { local, localPort, foreign, foreignPort } = inp;
   return { local, localPort, foreign, foreignPort };
 }

@@ -92,7 +92,13 @@ function redirectIfNearer(stack: Stack, m: number, route: Route, destination: nu
     const entry = ifaddrs.get(ptr);
     if (((entry.address ^ source) & entry.netmask) !== 0) continue;
     count(stack.ptr, STAT.ipRedirectSent);
-    icmpErrorAbout(stack.ptr, m, ICMP_REDIRECT, REDIRECT_HOST, route.gateway !== 0 ? route.gateway : destination);
+    icmpErrorAbout(
+      stack.ptr,
+      m,
+      ICMP_REDIRECT,
+      REDIRECT_HOST,
+      route.gateway !== 0 ? route.gateway : destination,
+    );
     return;
   }
 }

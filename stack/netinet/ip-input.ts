@@ -59,7 +59,8 @@ function checked(stack: number, packet: number): number {
     view = mbuf(m);
   }
   const p = view.data;
-  if ((view.csum & CSUM_IP_GOOD) === 0 && sumBytes(p, header) !== 0xffff) return drop(stack, m, STAT.ipBadSum);
+  if ((view.csum & CSUM_IP_GOOD) === 0 && sumBytes(p, header) !== 0xffff)
+    return drop(stack, m, STAT.ipBadSum);
   const length = be16(p + IP_LENGTH);
   if (length < header) return drop(stack, m, STAT.ipBadLen);
   if (length > view.pktLen) return drop(stack, m, STAT.ipTooSmall);

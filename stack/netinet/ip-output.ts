@@ -81,7 +81,13 @@ export function ipOutput(
  * Sends a packet whose header is complete but for its checksum: of our own with its header included, or one that is forwarded. The first buffer holds the
  * whole header and is ours to write in.
  */
-export function ipRoute(stack: Stack, m: number, destination: number, known: number, forwarding: boolean): number {
+export function ipRoute(
+  stack: Stack,
+  m: number,
+  destination: number,
+  known: number,
+  forwarding: boolean,
+): number {
   if (!forwarding && interfaceWithAddress(stack, destination) !== 0 && stack.loopback !== 0) {
     return transmit(stack, m, ifnets.get(stack.loopback), destination);
   }
@@ -227,7 +233,7 @@ const OPT_COPIED = 0x80;
 function copyHeader(from: number, header: number, to: number): number {
   copyBytes(to, from, IP_HEADER);
   let length = IP_HEADER;
-  for (let at = IP_HEADER; at < header; ) {
+  for (let at = IP_HEADER; at < header;) {
     const option = u8[from + at]!;
     if (option === OPT_EOL) break;
     const size = option === OPT_NOP ? 1 : u8[from + at + 1]!;

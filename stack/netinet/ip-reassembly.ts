@@ -56,7 +56,7 @@ const MOST_FRAGMENTS = 64;
 
 function find(stack: Stack, p: number): number {
   const id = be16(p + IP_ID);
-  for (let ptr = stack.fragments; ptr !== 0; ) {
+  for (let ptr = stack.fragments; ptr !== 0;) {
     const queue = queues.get(ptr);
     const same =
       queue.id === id &&

@@ -9,7 +9,15 @@
 export type TransportInput = (stack: number, m: number, header: number) => void;
 
 /** What an ICMP error means to a transport (PRC_*). */
-export type ControlEvent = 'unreachable-network' | 'unreachable-host' | 'unreachable-protocol' | 'unreachable-port' | 'too-big' | 'prohibited' | 'time-exceeded' | 'quench';
+export type ControlEvent =
+  | 'unreachable-network'
+  | 'unreachable-host'
+  | 'unreachable-protocol'
+  | 'unreachable-port'
+  | 'too-big'
+  | 'prohibited'
+  | 'time-exceeded'
+  | 'quench';
 
 /**
  * Tells a transport of an error about a packet it sent: `ip` is the address of the returned IP header, with at least 8 bytes of transport header behind it (contiguous);

@@ -38,7 +38,8 @@ export function rawDeliver(stack: number, m: number): number {
     ptr = inp.next;
     const so = sockets.get(inp.socket);
     if (inp.localPort !== 0 && inp.localPort !== protocol) continue;
-    if ((inp.local !== 0 && inp.local !== destination) || (inp.foreign !== 0 && inp.foreign !== source)) continue;
+    if ((inp.local !== 0 && inp.local !== destination) || (inp.foreign !== 0 && inp.foreign !== source))
+      continue;
     const copy = mSharePacket(RECEIVE, m);
     if (copy === 0) continue;
     delivered++;
@@ -109,7 +110,8 @@ function protocolNamed(name: 'icmp' | 'raw'): Protocol {
     attach,
     detach,
     bind(so, address) {
-      if (address !== 0 && interfaceWithAddress(stacks.get(so.stack), address) === 0) return ERRNO.EADDRNOTAVAIL;
+      if (address !== 0 && interfaceWithAddress(stacks.get(so.stack), address) === 0)
+        return ERRNO.EADDRNOTAVAIL;
       inpcbOf(so).local = address;
       return 0;
     },

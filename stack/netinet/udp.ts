@@ -3,21 +3,22 @@
  */
 import { be16, putBe16, putBe32, region, selfThread, maxThreads, u8 } from '../memory/memory.ts';
 import { pseudoSum, putChecksum, sumChain } from '../memory/checksum.ts';
-import {
-  CSUM_TRANSPORT_GOOD,
-  M_BCAST,
-  M_MCAST,
-  mFree,
-  mbuf,
-  ownerTag,
-} from '../memory/mbuf.ts';
+import { CSUM_TRANSPORT_GOOD, M_BCAST, M_MCAST, mFree, mbuf, ownerTag } from '../memory/mbuf.ts';
 import { mPrepend, mPullup, mSharePacket, mTrimFront, mTrimTo } from '../memory/mbuf-chain.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { IPPROTO_IP, IPPROTO_UDP, SO_BROADCAST } from '../runtime/messages/request.ts';
 import { ifnets, isBroadcast, isMulticast } from '../net/ifnet.ts';
 import { registerProtocol } from '../net/protosw.ts';
 import { lookupRoute, routes } from '../net/route.ts';
-import { freeReceived, soError, soFree, soIsConnected, soIsDisconnected, soWake, sockets } from '../net/socket.ts';
+import {
+  freeReceived,
+  soError,
+  soFree,
+  soIsConnected,
+  soIsDisconnected,
+  soWake,
+  sockets,
+} from '../net/socket.ts';
 import { rcvAppendRecord } from '../net/sockbuf.ts';
 import type { Socket } from '../net/socket.ts';
 import { count, stacks, sysctlValue } from '../net/stack.ts';
@@ -79,7 +80,8 @@ function udpInput(stack: number, packet: number, header: number): void {
     return;
   }
   const destination = addressAt(p + IP_DST);
-  const wide = (view.flags & (M_BCAST | M_MCAST)) !== 0 || isMulticast(destination) || destination === 0xffffffff;
+  const wide =
+    (view.flags & (M_BCAST | M_MCAST)) !== 0 || isMulticast(destination) || destination === 0xffffffff;
   if (wide) deliverToAll(stack, m, header);
   else deliver(stack, m, header);
 }
@@ -243,7 +245,14 @@ function udpControl(stack: number, event: ControlEvent, ip: number): void {
   const header = (u8[ip]! & 15) << 2;
   const errno = ERRORS[event];
   const foreign = addressAt(ip + IP_DST);
-  const ptr = lookupBound(stack, UDP_TABLE, addressAt(ip + IP_SRC), be16(ip + header), foreign, be16(ip + header + 2));
+  const ptr = lookupBound(
+    stack,
+    UDP_TABLE,
+    addressAt(ip + IP_SRC),
+    be16(ip + header),
+    foreign,
+    be16(ip + header + 2),
+  );
   if (ptr === 0 || errno === undefined) return;
   const inp = inpcbs.get(ptr);
   if (inp.foreign === foreign) soError(sockets.get(inp.socket), errno);
