@@ -90,6 +90,8 @@ function serveStack(stack: number, source: number, why: number): boolean {
   let reason = why;
   do {
     if (!tryEnter(stack, source, reason)) return true;
+    // What another thread did here last must not lie in the future of this one.
+    refreshNow();
     let rounds = 0;
     while (rounds < ROUNDS && round(stack)) rounds++;
     const next = wheelNext(stackParts(stack).wheel);

@@ -45,6 +45,7 @@ const portAt = (p: number): number => (u8[p]! << 8) | u8[p + 1]!;
 export function beginConnection(tp: Tcpcb, inp: Inpcb, so: Socket): void {
   setIsn(tp, newIsn(inp));
   tp.tsOffset = newTimestampOffset(inp);
+  tp.tsSent = tp.tsOffset;
   let scale = 0;
   while (scale < TCP_MAX_WINSHIFT && TCP_MAXWIN << scale < so.rcvHiwat) scale++;
   tp.requestScale = scale;

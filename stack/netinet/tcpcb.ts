@@ -121,6 +121,8 @@ export const tcpcbStruct = struct('tcpcb', {
   // Timestamps.
   tsRecent: 'i32',
   tsOffset: 'i32',
+  /** The last timestamp that was sent. */
+  tsSent: 'i32',
   tsRecentAge: 'f64',
   // Round trips, ns.
   rttSeq: 'i32',
@@ -200,9 +202,15 @@ export function cancelTimers(tp: Tcpcb): void {
   }
 }
 
-/** The timestamp clock of a connection: milliseconds from a point of its own (RFC 7323 §5.4). */
+/**
+ * The timestamp clock of a connection: milliseconds from a point of its own (RFC 7323 §5.4). It never goes back, although the threads that work on a
+ * connection in turn may read their clocks some microseconds apart: the peer would take what follows for old (PAWS).
+ */
 export function timestampNow(tp: Tcpcb): number {
-  return (Math.floor(now() / MILLISECOND) + tp.tsOffset) | 0;
+  const value = (Math.floor(now() / MILLISECOND) + tp.tsOffset) | 0;
+  if (((value - tp.tsSent) | 0) < 0) return tp.tsSent;
+  tp.tsSent = value;
+  return value;
 }
 
 /** True once the peer's SYN has come. */
