@@ -190,12 +190,12 @@ export function eachBound(
   }
 }
 
-/** The route to a destination (0: none), kept in the control block until the routing table changes. */
+/** The route to a destination (0: none, or an address of our own), kept in the control block until routes or addresses change. */
 export function inpcbRoute(inp: Inpcb, destination: number): number {
   const stack = stacks.get(inp.stack);
   if (inp.route !== 0 && inp.routeGeneration === stack.routeGeneration && destination === inp.foreign)
     return inp.route;
-  const route = lookupRoute(stack, destination);
+  const route = interfaceWithAddress(stack, destination) !== 0 ? 0 : lookupRoute(stack, destination);
   if (destination === inp.foreign) {
     inp.route = route;
     inp.routeGeneration = stack.routeGeneration;

@@ -88,7 +88,8 @@ export function ipRoute(
   known: number,
   forwarding: boolean,
 ): number {
-  if (!forwarding && interfaceWithAddress(stack, destination) !== 0 && stack.loopback !== 0) {
+  // A route that is known leads away from this host (inpcbRoute).
+  if (known === 0 && !forwarding && interfaceWithAddress(stack, destination) !== 0 && stack.loopback !== 0) {
     return transmit(stack, m, ifnets.get(stack.loopback), destination);
   }
   const ptr = known !== 0 ? known : lookupRoute(stack, destination);

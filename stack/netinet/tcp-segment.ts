@@ -2,8 +2,8 @@
  * Builds one segment of a connection and sends it (RFC 9293 §3.1): header with options and the window we offer, the data shared from the send buffer,
  * the checksum over all. Changes nothing but what an acknowledgement that went out changes.
  */
-import { putBe16, putBe32, u8 as sharedU8 } from '../memory/memory.ts';
-import { pseudoSum, putChecksum, sumChain } from '../memory/checksum.ts';
+import { u32 as sharedU32 } from '../memory/memory.ts';
+import { foldSum, putChecksum, sumBytes, sumChain } from '../memory/checksum.ts';
 import { HEADROOM, mFree, mGetHeader, mbuf, ownerTag } from '../memory/mbuf.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { IPPROTO_TCP } from '../runtime/messages/request.ts';
@@ -15,21 +15,7 @@ import { STAT } from '../net/statistics.ts';
 import { inpcbRoute, inpcbs } from './inpcb.ts';
 import { IP_DF } from './ip.ts';
 import { ipOutput } from './ip-output.ts';
-import {
-  TCP_ACK,
-  TCP_DPORT,
-  TCP_FLAGS,
-  TCP_HEADER,
-  TCP_MAXWIN,
-  TCP_OFF,
-  TCP_SEQ,
-  TCP_SPORT,
-  TCP_SUM,
-  TCP_WIN,
-  TH_ACK,
-  TH_RST,
-  TH_SYN,
-} from './tcp-header.ts';
+import { TCP_HEADER, TCP_MAXWIN, TCP_SUM, TH_ACK, TH_RST, TH_SYN } from './tcp-header.ts';
 import { interfaceMss } from './tcp-mss.ts';
 import { putMss, putScale, putTimestamp } from './tcp-options.ts';
 import {
@@ -46,7 +32,7 @@ import {
 import type { Tcpcb } from './tcpcb.ts';
 
 // The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
-const u8 = sharedU8;
+const u32 = sharedU32;
 const OUTPUT = ownerTag('output');
 
 /**
@@ -73,6 +59,45 @@ function putSynOptions(tp: Tcpcb, p: number, answer: boolean): number {
   return length;
 }
 
+/** Swaps the bytes of a word: a number in network order. */
+function network32(value: number): number {
+  return (value << 24) | ((value << 8) & 0xff0000) | ((value >>> 8) & 0xff00) | (value >>> 24);
+}
+
+function swap16(value: number): number {
+  return ((value & 0xff) << 8) | (value >>> 8);
+}
+
+/** Both halves of a word, for a sum of 16-bit numbers. */
+function halves(value: number): number {
+  return (value >>> 16) + (value & 0xffff);
+}
+
+/**
+ * Writes the header at `p` (4-aligned), whose options are there already, up to the checksum, and sums it with the pseudo header: from the numbers, which are at
+ * hand, instead of from memory. `optionSum` is the options' part of the sum. Returns the sum, folded, in network order.
+ */
+function putHeader(
+  p: number,
+  ports: number,
+  seq: number,
+  ack: number,
+  word: number,
+  local: number,
+  foreign: number,
+  total: number,
+  optionSum: number,
+): number {
+  const at = p >>> 2;
+  u32[at] = network32(ports);
+  u32[at + 1] = network32(seq);
+  u32[at + 2] = network32(ack);
+  u32[at + 3] = network32(word);
+  u32[at + 4] = 0;
+  const numbers = halves(ports) + halves(seq) + halves(ack) + halves(word);
+  return foldSum(numbers + halves(local) + halves(foreign) + IPPROTO_TCP + total + optionSum);
+}
+
 /** Sends `length` bytes from offset `off` of the send buffer as the segment `seq` with these flags. Returns 0 or an errno. */
 export function sendSegment(
   tp: Tcpcb,
@@ -86,38 +111,43 @@ export function sendSegment(
   if (m === 0) return ERRNO.ENOBUFS;
   const view = mbuf(m);
   const p = view.data;
-  let header = TCP_HEADER;
-  if ((flags & TH_SYN) !== 0) header += putSynOptions(tp, p + header, (flags & TH_ACK) !== 0);
-  else if ((tp.flags & TF_TIMESTAMP) !== 0) header += putTimestamp(p + header, timestampNow(tp), tp.tsRecent);
+  const syn = (flags & TH_SYN) !== 0;
+  let options = 0;
+  if (syn) options = putSynOptions(tp, p + TCP_HEADER, (flags & TH_ACK) !== 0);
+  else if ((tp.flags & TF_TIMESTAMP) !== 0) {
+    options = putTimestamp(p + TCP_HEADER, timestampNow(tp), tp.tsRecent);
+  }
+  const header = TCP_HEADER + options;
+  const total = header + length;
   view.len = header;
+  view.pktLen = total;
+  let data = 0;
   if (length !== 0) {
-    const data = sndShare(so, OUTPUT, off, length);
+    data = sndShare(so, OUTPUT, off, length);
     if (data === 0) {
       mFree(m);
       return ERRNO.ENOBUFS;
     }
     view.next = data;
   }
-  const total = header + length;
-  view.pktLen = total;
   const inp = inpcbs.get(tp.inpcb);
   // The window of a SYN is never scaled (RFC 7323 §2.2).
-  const scale = (flags & TH_SYN) === 0 ? tp.rcvScale : 0;
+  const scale = syn ? 0 : tp.rcvScale;
   const window = Math.min(receiveWindow(tp, so) >>> scale, TCP_MAXWIN);
-  putBe16(p + TCP_SPORT, inp.localPort);
-  putBe16(p + TCP_DPORT, inp.foreignPort);
-  putBe32(p + TCP_SEQ, seq);
-  putBe32(p + TCP_ACK, (flags & TH_ACK) === 0 ? 0 : tp.rcvNxt);
-  u8[p + TCP_OFF] = header << 2;
-  u8[p + TCP_FLAGS] = flags;
-  putBe16(p + TCP_WIN, window);
-  putBe32(p + TCP_SUM, 0);
   const local = inp.local;
   const foreign = inp.foreign;
-  // The pseudo header's addresses lie where the IP header will have them.
-  putBe32(p - 8, local);
-  putBe32(p - 4, foreign);
-  putChecksum(p + TCP_SUM, sumChain(m, 0, total, pseudoSum(p - 8, IPPROTO_TCP, total)));
+  const sum = putHeader(
+    p,
+    (inp.localPort << 16) | inp.foreignPort,
+    seq,
+    (flags & TH_ACK) === 0 ? 0 : tp.rcvNxt,
+    (header << 26) | (flags << 16) | window,
+    local,
+    foreign,
+    total,
+    options === 0 ? 0 : swap16(sumBytes(p + TCP_HEADER, options)),
+  );
+  putChecksum(p + TCP_SUM, data === 0 ? swap16(sum) : sumChain(data, 0, length, swap16(sum)));
   count(tp.stack, STAT.tcpOutTotal);
   const status = ipOutput(
     tp.stack,
