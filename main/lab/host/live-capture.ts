@@ -1,0 +1,79 @@
+/**
+ * Feeds the packets of a running lab to a listener: those of all links always, those of single interfaces while somebody wants them.
+ */
+import { LINKTYPE_ETHERNET } from '../../capture/link-type.ts';
+import type { Capture, CaptureListener, CapturePlace } from '../captures.ts';
+import type { RunningLab } from '../lab.ts';
+import type { RawPacket } from './packet-ring.ts';
+
+const SNAPLEN = 65_535;
+
+interface InterfaceCapture {
+  readonly capture: Capture;
+  readonly ptr: number;
+}
+
+export class LiveCapture {
+  readonly #lab: RunningLab;
+  readonly #listener: CaptureListener;
+  readonly #links: Capture;
+  readonly #interfaces = new Map<string, InterfaceCapture>();
+  #dropsSeen = 0;
+
+  constructor(lab: RunningLab, onPacket: (packet: RawPacket) => void) {
+    this.#lab = lab;
+    this.#listener = ({ point, wall, length, bytes }) =>
+      onPacket({
+        time: wall,
+        point: point.name,
+        linkType: LINKTYPE_ETHERNET,
+        length,
+        bytes: new Uint8Array(bytes),
+      });
+    const links = lab.places().filter(({ kind }) => kind === 'link');
+    this.#links = lab.captures.listen(links, SNAPLEN, this.#listener);
+  }
+
+  /** Captures at these interfaces and at no others, as far as they are there now. */
+  setInterfaces(points: ReadonlySet<string>): void {
+    const places = new Map<string, CapturePlace>();
+    for (const name of points) {
+      const place = interfacePlace(this.#lab, name);
+      if (place !== undefined) places.set(name, place);
+    }
+    for (const [name, { capture, ptr }] of this.#interfaces) {
+      if (places.get(name)?.ptr === ptr) continue;
+      capture.stop();
+      this.#interfaces.delete(name);
+    }
+    for (const [name, place] of places) {
+      if (this.#interfaces.has(name)) continue;
+      const capture = this.#lab.captures.listen([place], SNAPLEN, this.#listener);
+      this.#interfaces.set(name, { capture, ptr: place.ptr });
+    }
+  }
+
+  /** Packets that the engine had no room for, since the last call. */
+  newDrops(): number {
+    let drops = 0;
+    for (const capture of [this.#links, ...[...this.#interfaces.values()].map((entry) => entry.capture)]) {
+      for (const count of capture.drops().values()) drops += count;
+    }
+    const fresh = Math.max(0, drops - this.#dropsSeen);
+    this.#dropsSeen = drops;
+    return fresh;
+  }
+
+  stop(): void {
+    for (const { capture } of this.#interfaces.values()) capture.stop();
+    this.#interfaces.clear();
+    this.#links.stop();
+  }
+}
+
+/** The place of a point that is written `NODE:IF`; undefined for links and for interfaces that are not there. */
+function interfacePlace(lab: RunningLab, name: string): CapturePlace | undefined {
+  const [node = '', card = ''] = name.split(':', 2);
+  const ifp = lab.findInterface(node, card);
+  return ifp === undefined ? undefined : { name, kind: 'interface', ptr: ifp.ptr };
+}

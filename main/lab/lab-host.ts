@@ -1,0 +1,299 @@
+/**
+ * The engine behind a window: one lab in real time, its recent packets, its consoles and its logs, as host applications (Electron, the
+ * web host) are offered them. Starting and stopping take their turns: there is one memory.
+ */
+import { basename } from 'node:path';
+import { readClock } from '../../stack/runtime/clock.ts';
+import { interfaceName } from '../../stack/net/ifnet.ts';
+import type { LabHostFactory, LabConsole, OwnedLabHost, Unsubscribe } from '../api/lab-host.ts';
+import type {
+  ConsoleSize,
+  ExportedFile,
+  LabDescription,
+  LabExample,
+  LabText,
+  LogLine,
+  OpenedCapture,
+  PacketBatch,
+  PacketDetail,
+  PacketSubscription,
+  PacketSummary,
+  Problem,
+  Rates,
+  RunState,
+} from '../api/model.ts';
+import { loadLab } from './file/load.ts';
+import type { NormalLab, Problem as FileProblem } from './file/model.ts';
+import { formatProblem, parseLab } from './file/parse.ts';
+import type { ParsedLab } from './file/parse.ts';
+import { openNodeConsole } from './host/console.ts';
+import { describeLab, liveSignature } from './host/describe.ts';
+import { readExamples } from './host/examples.ts';
+import { exportRing } from './host/export.ts';
+import { LabRun } from './host/lab-run.ts';
+import { LiveCapture } from './host/live-capture.ts';
+import { liveInterfaces } from './host/live-interfaces.ts';
+import { logLines } from './host/log-lines.ts';
+import { PacketFeed, pointSet } from './host/packet-feed.ts';
+import { detail } from './host/packet-ring.ts';
+import type { RingLimits } from './host/packet-ring.ts';
+import { ViewedCaptures } from './host/viewed-captures.ts';
+
+/** What is kept of a lab's traffic for the packet list. */
+const RING: RingLimits = { packets: 5000, bytes: 64 * 1024 * 1024 };
+
+/** The lab that is open, whether it runs or not. */
+interface OpenLab {
+  readonly lab: NormalLab;
+  readonly file: string;
+  readonly warnings: readonly Problem[];
+}
+
+/**
+ * Opens the lab in a file and starts it. If it cannot be started (a TAP that may not be opened, say) the host is there all the same: the
+ * lab is `faulted` and its description says why.
+ */
+export const createLabHost: LabHostFactory = async (labPath) => {
+  if (labPath === undefined) return new LabEngineHost(undefined);
+  const parsed = await loadLab(labPath);
+  if (!parsed.ok) throw new Error(parsed.problems.map(formatProblem).join('\n'));
+  const host = new LabEngineHost(openLab(parsed, labPath));
+  await host.start().catch(() => undefined);
+  return host;
+};
+
+function openLab(parsed: Extract<ParsedLab, { ok: true }>, file: string): OpenLab {
+  return {
+    lab: parsed.lab,
+    file,
+    warnings: parsed.warnings.map((problem) => shownProblem(problem, 'warning')),
+  };
+}
+
+function shownProblem({ message, line, column }: FileProblem, severity: Problem['severity']): Problem {
+  return { severity, message, line, column };
+}
+
+class LabEngineHost implements OwnedLabHost {
+  #open: OpenLab | undefined;
+  #run: LabRun | undefined;
+  /** The last run, whose logs can still be read when it is over. */
+  #latest: LabRun | undefined;
+  #capture: LiveCapture | undefined;
+  #state: RunState = 'stopped';
+  /** What went wrong in this run. */
+  #faults: Problem[] = [];
+  #revision = 1;
+  #signature = 0;
+  /** Lab time when the last run ended, ns. */
+  #endTime = 0;
+  #turn: Promise<unknown> = Promise.resolve();
+  #ended = false;
+  /** The lab whose packets the ring has. */
+  #ringOwner: OpenLab | undefined;
+  readonly #feed = new PacketFeed(RING, () => this.#followReaders());
+  readonly #captures = new ViewedCaptures();
+
+  constructor(open: OpenLab | undefined) {
+    this.#open = open;
+  }
+
+  describe(): LabDescription {
+    this.#noticeChanges();
+    const parts =
+      this.#open === undefined
+        ? { name: 'no lab', nodes: [], switches: [], ports: [], links: [] }
+        : { ...describeLab(this.#open.lab, this.#run?.running), file: this.#open.file };
+    return {
+      ...parts,
+      timeMode: 'real',
+      state: this.#state,
+      revision: this.#revision,
+      problems: [...(this.#open?.warnings ?? []), ...this.#faults],
+    };
+  }
+
+  rates(): Rates {
+    this.#noticeChanges();
+    const now = this.#run === undefined ? this.#endTime : readClock();
+    this.#feed.countLost(this.#capture?.newDrops() ?? 0);
+    return {
+      revision: this.#revision,
+      state: this.#state,
+      time: String(Math.round(now)),
+      ...(this.#run?.rates(now) ?? { links: [], interfaces: [], nodes: [] }),
+    };
+  }
+
+  /** Raises the revision when the interfaces, addresses or carriers are not as they were at the last look. */
+  #noticeChanges(): void {
+    const signature = this.#run === undefined ? 0 : liveSignature(this.#run.running);
+    if (signature === this.#signature) return;
+    this.#signature = signature;
+    this.#revision++;
+    this.#followReaders();
+  }
+
+  start(): Promise<void> {
+    return this.#inTurn(() => this.#start());
+  }
+
+  stop(): Promise<void> {
+    return this.#inTurn(() => this.#stop());
+  }
+
+  restart(): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#stop();
+      await this.#start();
+    });
+  }
+
+  openLab({ name, text }: LabText): Promise<readonly Problem[]> {
+    const parsed = parseLab(text, name);
+    if (!parsed.ok) return Promise.resolve(parsed.problems.map((problem) => shownProblem(problem, 'error')));
+    return this.#inTurn(() => this.#replace(openLab(parsed, basename(name))));
+  }
+
+  examples(): Promise<readonly LabExample[]> {
+    return readExamples();
+  }
+
+  capturePoints(): readonly string[] {
+    const running = this.#run?.running;
+    if (running === undefined) return (this.#open?.lab.links ?? []).map(({ name }) => `link:${name}`);
+    const links = [...running.links.keys()].map((name) => `link:${name}`);
+    const interfaces = [...running.nodes.keys()].flatMap((node) =>
+      liveInterfaces(running, node).map((ifp) => `${node}:${interfaceName(ifp)}`),
+    );
+    return [...links, ...interfaces];
+  }
+
+  subscribePackets(filter: PacketSubscription, onBatch: (batch: PacketBatch) => void): Unsubscribe {
+    return this.#feed.read(filter, onBatch);
+  }
+
+  packet(number: number, capture?: string): PacketDetail | undefined {
+    if (capture !== undefined) return this.#captures.packet(capture, number);
+    const { ring } = this.#feed;
+    return ring.has(number) ? detail(ring.raw(number), number) : undefined;
+  }
+
+  clearPackets(): void {
+    this.#feed.ring.clear();
+  }
+
+  exportPackets(points: readonly string[]): Promise<ExportedFile> {
+    return Promise.resolve(exportRing(this.#feed.ring, pointSet(points), this.#open?.lab.name ?? 'packets'));
+  }
+
+  openCapture(name: string, bytes: Uint8Array): Promise<OpenedCapture> {
+    return this.#captures.open(name, bytes);
+  }
+
+  captureSummaries(capture: string, from: number, count: number): readonly PacketSummary[] {
+    return this.#captures.summaries(capture, from, count);
+  }
+
+  closeCapture(capture: string): void {
+    this.#captures.close(capture);
+  }
+
+  openConsole(name: string, size: ConsoleSize): LabConsole {
+    if (this.#run === undefined)
+      throw new Error(`${name}: the lab is ${this.#state}; run it to open a console`);
+    const node = this.#run.running.nodes.get(name);
+    if (node === undefined) throw new Error(`the lab has no node "${name}"`);
+    return openNodeConsole(node, size);
+  }
+
+  log(node?: string): readonly LogLine[] {
+    const nodes = this.#latest?.running.nodes;
+    if (nodes === undefined) return [];
+    if (node === undefined) return logLines(nodes.values());
+    const one = nodes.get(node);
+    return one === undefined ? [] : logLines([one]);
+  }
+
+  async shutdown(): Promise<void> {
+    this.#ended = true;
+    await this.#inTurn(() => this.#stop());
+    this.#feed.close();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#turn.then(work);
+    this.#turn = result.catch(() => undefined);
+    return result;
+  }
+
+  async #start(): Promise<void> {
+    if (this.#run !== undefined || this.#ended) return;
+    if (this.#open === undefined) throw new Error('no lab is open; open a lab file or an example first');
+    this.#faults = [];
+    try {
+      this.#run = this.#latest = await LabRun.begin(this.#open.lab, {
+        onBuilt: (running) => {
+          // Packets of another lab go only now: what stands in the way of this one shows before.
+          if (this.#ringOwner !== this.#open) this.#feed.ring.clear();
+          this.#ringOwner = this.#open;
+          this.#capture = new LiveCapture(running, (packet) => this.#feed.add(packet));
+        },
+        onStack: () => this.#followReaders(),
+        onProblem: (problem) => this.#addFault(problem),
+      });
+      this.#setState('running');
+      await this.#run.started();
+    } catch (error) {
+      await this.#stop();
+      this.#addFault({ severity: 'error', message: messageOf(error) });
+      this.#setState('faulted');
+      throw error;
+    }
+  }
+
+  async #stop(): Promise<void> {
+    const run = this.#run;
+    this.#capture?.stop();
+    this.#capture = undefined;
+    if (run !== undefined) this.#endTime = readClock();
+    this.#run = undefined;
+    this.#setState('stopped');
+    await run?.stop();
+  }
+
+  /** Puts another lab in the place of the present one; if that cannot be started, the present one comes back. */
+  async #replace(next: OpenLab): Promise<readonly Problem[]> {
+    const [before, ran] = [this.#open, this.#state === 'running'];
+    await this.#stop();
+    this.#open = next;
+    try {
+      await this.#start();
+      return [...next.warnings, ...this.#faults];
+    } catch (error) {
+      this.#open = before;
+      this.#faults = [];
+      this.#setState('stopped');
+      if (ran) await this.#start();
+      return [{ severity: 'error', message: messageOf(error) }];
+    }
+  }
+
+  #followReaders(): void {
+    this.#capture?.setInterfaces(this.#feed.pointsWanted());
+  }
+
+  #addFault(problem: Problem): void {
+    this.#faults = [...this.#faults, problem];
+    this.#revision++;
+  }
+
+  #setState(state: RunState): void {
+    this.#state = state;
+    this.#revision++;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
