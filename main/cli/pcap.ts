@@ -10,24 +10,18 @@ import { fileSink } from '../capture/sink.ts';
 import { linkTypesOf, summarizeCapture } from '../capture/summary.ts';
 import type { CaptureSummary } from '../capture/summary.ts';
 import { isoTime, secondsText } from '../capture/time-text.ts';
+import { EXIT_FAILED, EXIT_USAGE, exitOnMisuse, messageOf } from './failure.ts';
 
 /** The file could be read only partly, or not converted. */
-const EXIT_PARTIAL = 1;
-/** Wrong usage, a missing file, or a file that is no capture. */
-const EXIT_USAGE = 2;
+const EXIT_PARTIAL = EXIT_FAILED;
 
 /** The `pcap` command with its verbs, each a subcommand; further verbs are added with `addCommand`. */
 export function pcapCommand(): Command {
   const command = new Command('pcap').description(
     'look into capture files (pcap, pcapng, gzip of either) and convert them',
   );
-  for (const verb of [infoCommand(), listCommand(), convertCommand()]) command.addCommand(exitOnMisuse(verb));
+  for (const verb of [infoCommand(), listCommand(), convertCommand()]) command.addCommand(verb);
   return exitOnMisuse(command);
-}
-
-/** Commander ends with status 1 on wrong usage, which here means a damaged file. */
-function exitOnMisuse(command: Command): Command {
-  return command.exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : EXIT_USAGE));
 }
 
 function infoCommand(): Command {
@@ -243,8 +237,4 @@ async function firstProblem(input: string): Promise<CaptureProblem | undefined> 
     return record.kind === 'problem' ? record.problem : undefined;
   }
   return undefined;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -3,6 +3,7 @@ import { Command, InvalidArgumentError } from 'commander';
 import type { LabHostFactory } from '../api/lab-host.ts';
 import { openBrowser } from '../web/open-browser.ts';
 import { startWebHost } from '../web/web-host.ts';
+import { watchInterrupts } from './interrupt.ts';
 
 interface ServeOptions {
   readonly port?: number;
@@ -31,18 +32,12 @@ async function serve(
     const web = await startWebHost({ host, port: options.port });
     process.stdout.write(`Stackscope is at ${web.url}\n`);
     if (options.open) await openBrowser(web.url);
-    await interrupted();
+    const interruption = watchInterrupts();
+    await interruption.requested;
     await web.close();
   } finally {
     await host.shutdown();
   }
-}
-
-function interrupted(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
-  });
 }
 
 function parsePort(text: string): number {

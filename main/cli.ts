@@ -1,0 +1,52 @@
+#!/usr/bin/env node
+/**
+ * The `stackscope` command: its verbs, and how failures are told. Exit status 0: done; 1: it failed; 2: wrong usage or bad input.
+ */
+import { readFileSync } from 'node:fs';
+import { Command } from 'commander';
+import { checkCommand } from './cli/check.ts';
+import { EXIT_FAILED, Failure, exitOnMisuse, messageOf } from './cli/failure.ts';
+import { pcapCommand } from './cli/pcap.ts';
+import { runCommand } from './cli/run.ts';
+import { serveCommand } from './cli/serve.ts';
+
+/** Version of the package that the built program is part of. */
+function packageVersion(): string {
+  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
+  const { version } = JSON.parse(text) as { version: string };
+  return version;
+}
+
+function stackscope(): Command {
+  const program = new Command('stackscope')
+    .description('a network lab of many io-pkt nodes in one process')
+    .version(packageVersion(), '-V, --version', 'print the version')
+    .showHelpAfterError('(try it with --help)');
+  const serve = serveCommand(async (labPath) => {
+    const { createLabHost } = await import('./lab/lab-host.ts');
+    return createLabHost(labPath);
+  });
+  for (const verb of [runCommand(), checkCommand(), pcapCommand(), serve]) program.addCommand(verb);
+  return exitOnMisuse(program);
+}
+
+/** A reader that has gone away, as `head` does, is no failure. */
+function ignoreClosedOutput(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
+}
+
+async function main(): Promise<void> {
+  ignoreClosedOutput();
+  try {
+    await stackscope().parseAsync();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Failure ? error.message : `stackscope: ${messageOf(error)}`}\n`);
+    process.exitCode = error instanceof Failure ? error.status : EXIT_FAILED;
+  }
+}
+
+await main();

@@ -1,0 +1,109 @@
+/**
+ * The options that all verbs share which run a lab: `--time`, `--seed`, `--threads`, `--for`, `--exec`, `--capture`, `--json`.
+ */
+import { InvalidArgumentError, Option } from 'commander';
+import type { Command } from 'commander';
+import { parseCapturePoint } from '../lab/file/endpoint.ts';
+import type { CapturePoint } from '../lab/file/endpoint.ts';
+import { parseDuration } from '../lab/file/units.ts';
+
+/** A command line and the node it runs on. */
+export interface NodeCommand {
+  readonly node: string;
+  readonly command: string;
+}
+
+/** What to capture, and the file it goes to. */
+export interface CaptureRequest {
+  readonly at: CapturePoint;
+  readonly file: string;
+}
+
+/** As commander hands them to an action. */
+export interface LabOptionValues {
+  readonly time: 'real' | 'virtual';
+  readonly seed: number;
+  readonly threads?: number;
+  /** ns of the lab's clock. */
+  readonly for?: number;
+  readonly exec: readonly NodeCommand[];
+  readonly capture: readonly CaptureRequest[];
+  readonly json: boolean;
+}
+
+const LAST_SEED = 0xffff_ffff;
+const MOST_THREADS = 32;
+
+/** Adds the options to a verb. */
+export function addLabOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--time <mode>',
+        'clock of the lab: real, or virtual (repeatable; runs as fast as it can, on one thread)',
+      )
+        .choices(['real', 'virtual'])
+        .default('real'),
+    )
+    .option('--seed <n>', 'seed of all random numbers; virtual runs with equal seeds are equal', parseSeed, 1)
+    .option('--threads <n>', 'worker threads in real time, 1 to 32 (default: one per CPU)', parseThreads)
+    .option('--for <duration>', 'run until this much lab time has passed, such as 10s or 500ms', parseFor)
+    .option(
+      '--exec <NODE: COMMAND>',
+      'run a command line on a node; repeatable, in order; `&` at its end leaves it in the background',
+      collect(parseNodeCommand),
+      [],
+    )
+    .option(
+      '--capture <WHAT=FILE>',
+      'write packets to a file; WHAT is all (every link), link:NAME or NODE:IF; repeatable; options with the same FILE share it; FILE is pcapng, or nanosecond pcap when it ends in .pcap',
+      collect(parseCapture),
+      [],
+    )
+    .option('--json', 'print one JSON object per line for every event, and nothing else', false);
+}
+
+/** Makes a parser of one value one that gathers the values of a repeated option. */
+export function collect<T>(parse: (text: string) => T): (text: string, before: readonly T[]) => readonly T[] {
+  return (text, before) => [...before, parse(text)];
+}
+
+/** Reads `NODE: COMMAND`. */
+export function parseNodeCommand(text: string): NodeCommand {
+  const match = /^\s*([^\s:]+)\s*:\s*(\S.*)$/s.exec(text);
+  if (match?.[1] === undefined || match[2] === undefined) {
+    throw new InvalidArgumentError("Write 'NODE: COMMAND', such as 'alpha: ping -c 3 10.0.0.2'.");
+  }
+  return { node: match[1], command: match[2] };
+}
+
+function parseCapture(text: string): CaptureRequest {
+  const [, what = '', file = ''] = /^([^=]*)=(.+)$/s.exec(text) ?? [];
+  const at = parseCapturePoint(what);
+  if (at === undefined || file === '') {
+    throw new InvalidArgumentError(
+      'Write WHAT=FILE, where WHAT is all, link:NAME or NODE:IF, such as all=out.pcapng.',
+    );
+  }
+  return { at, file };
+}
+
+function parseFor(text: string): number {
+  const read = parseDuration(text);
+  if (!read.ok) throw new InvalidArgumentError(`It ${read.reason}.`);
+  return read.value;
+}
+
+function parseSeed(text: string): number {
+  return wholeNumber(text, 0, LAST_SEED);
+}
+
+function parseThreads(text: string): number {
+  return wholeNumber(text, 1, MOST_THREADS);
+}
+
+function wholeNumber(text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (/^\d{1,15}$/.test(text) && value >= least && value <= most) return value;
+  throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+}

@@ -1,0 +1,260 @@
+/**
+ * One run of a lab from the command line: checks everything that can be checked before, starts, runs commands, waits, stops, and finds the exit status.
+ */
+import { statSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { suggestions } from '../../stack/kernel/suggest.ts';
+import { readClock } from '../../stack/runtime/clock.ts';
+import { SECOND } from '../../stack/runtime/clock.ts';
+import { sleepNs } from '../../stack/runtime/timers.ts';
+import { runCommandLine } from '../../stack/utilities/shell/shell.ts';
+import { openCaptureFiles } from '../lab/capture-file.ts';
+import type { CaptureFiles } from '../lab/capture-file.ts';
+import type { CapturePoint } from '../lab/file/endpoint.ts';
+import { loadLab } from '../lab/file/load.ts';
+import type { NormalLab } from '../lab/file/model.ts';
+import { formatProblem } from '../lab/file/parse.ts';
+import { startLab } from '../lab/lab.ts';
+import type { RunningLab } from '../lab/lab.ts';
+import { EXIT_FAILED, Failure, messageOf, usageFailure } from './failure.ts';
+import { watchInterrupts } from './interrupt.ts';
+import type { Interruption } from './interrupt.ts';
+import type { CaptureRequest, LabOptionValues, NodeCommand } from './lab-options.ts';
+import { jsonReporter, plainReporter } from './reporter.ts';
+import type { Reporter } from './reporter.ts';
+
+/** Exit status of a run whose command was ended by Ctrl-C: 128 and the number of SIGINT. */
+const EXIT_INTERRUPTED = 130;
+/** How often capture files are brought up to date for those who read along, ms. */
+const FLUSH_PERIOD_MS = 500;
+const LONGEST_TIMEOUT_MS = 0x7fffffff;
+
+/** What a verb does with a running lab besides the commands. */
+export interface LabWork {
+  /** Checks before the lab starts; throws a Failure. */
+  check?(lab: NormalLab): void;
+  /** Runs after the commands of `--exec`; resolves to its exit status. */
+  run?(lab: RunningLab, reporter: Reporter, signal: AbortSignal): Promise<number>;
+  /** Commands that run after it. */
+  readonly commands?: readonly NodeCommand[];
+  /** Files that captures must not overwrite. */
+  readonly inputs?: readonly string[];
+}
+
+/** Runs a lab as the options say and resolves to the exit status. Rejects with a Failure if it cannot start. */
+export async function runLab(labFile: string, options: LabOptionValues, work: LabWork = {}): Promise<number> {
+  const lab = await readLab(labFile);
+  const commands = [...options.exec, ...(work.commands ?? [])];
+  checkCommands(lab, commands);
+  work.check?.(lab);
+  if (options.time === 'virtual' && lab.ports[0] !== undefined) {
+    throw usageFailure(
+      `${labFile}: port ${lab.ports[0].name} leads to the host, which has no virtual time; use --time real`,
+    );
+  }
+  const files = openFiles(lab, labFile, options.capture, work.inputs ?? []);
+  const idle = commands.length === 0 && options.for === undefined && work.run === undefined;
+  const reporter = options.json ? jsonReporter() : plainReporter(idle);
+  const interruption = watchInterrupts();
+  // In virtual time nothing else may keep the program alive while the lab waits for the user.
+  const alive = setInterval(
+    () => files.flush(),
+    options.time === 'real' ? FLUSH_PERIOD_MS : LONGEST_TIMEOUT_MS,
+  );
+  try {
+    return await new Session(lab, options, work, files, reporter, interruption).run(idle);
+  } finally {
+    clearInterval(alive);
+    interruption.dispose();
+    files.finish();
+  }
+}
+
+class Session {
+  readonly #lab: NormalLab;
+  readonly #options: LabOptionValues;
+  readonly #work: LabWork;
+  readonly #files: CaptureFiles;
+  readonly #reporter: Reporter;
+  readonly #interruption: Interruption;
+  #running: RunningLab | undefined;
+  /** Status of the first command that failed. */
+  #failed = 0;
+  #startupFailed = false;
+
+  constructor(
+    lab: NormalLab,
+    options: LabOptionValues,
+    work: LabWork,
+    files: CaptureFiles,
+    reporter: Reporter,
+    interruption: Interruption,
+  ) {
+    this.#lab = lab;
+    this.#options = options;
+    this.#work = work;
+    this.#files = files;
+    this.#reporter = reporter;
+    this.#interruption = interruption;
+  }
+
+  async run(idle: boolean): Promise<number> {
+    const { time, seed } = this.#options;
+    await this.#untilInterrupted(this.#start());
+    if (!this.#interrupted) {
+      this.#reporter.started(this.#lab, { time, seed });
+      await this.#perform(idle);
+    }
+    return this.#stop();
+  }
+
+  get #interrupted(): boolean {
+    return this.#interruption.signal.aborted;
+  }
+
+  /** Waits for `work`, or for Ctrl-C; whatever `work` still does is ended with the lab. */
+  async #untilInterrupted<T>(work: Promise<T>): Promise<T | undefined> {
+    const done = await Promise.race([work, this.#interruption.requested]);
+    return done === undefined ? undefined : done;
+  }
+
+  async #start(): Promise<void> {
+    const { time, seed, threads } = this.#options;
+    try {
+      await startLab(this.#lab, {
+        time,
+        seed,
+        ...(threads !== undefined && { threads }),
+        onBuilt: (lab) => {
+          this.#running = lab;
+          this.#files.beginLinks(lab);
+        },
+        onStack: (lab, node) => this.#files.beginNode(lab, node),
+        onStartupFailure: (node, line, status) => {
+          if (this.#interrupted) return;
+          this.#startupFailed = true;
+          this.#reporter.startupFailed(node, line, status);
+        },
+        output: (node, channel) => this.#reporter.sink(node, null, channel),
+      });
+    } catch (error) {
+      throw new Failure(`stackscope: ${messageOf(error)}`, EXIT_FAILED);
+    }
+  }
+
+  async #perform(idle: boolean): Promise<void> {
+    const { signal } = this.#interruption;
+    const running = this.#running!;
+    await this.#runCommands(this.#options.exec);
+    if (!this.#interrupted && this.#work.run !== undefined) {
+      this.#count((await this.#work.run(running, this.#reporter, signal)) ?? 0);
+    }
+    await this.#runCommands(this.#work.commands ?? []);
+    if (this.#options.for !== undefined) await sleepNs(Math.max(0, this.#options.for - readClock()), signal);
+    if (idle) await this.#interruption.requested;
+  }
+
+  async #runCommands(commands: readonly NodeCommand[]): Promise<void> {
+    for (const { node, command } of commands) {
+      if (this.#interrupted) return;
+      const stdout = this.#reporter.sink(node, command, 'stdout');
+      const stderr = this.#reporter.sink(node, command, 'stderr');
+      const ended = runCommandLine(this.#running!.nodes.get(node)!, command, { stdout, stderr });
+      const status = (await this.#untilInterrupted(ended)) ?? EXIT_INTERRUPTED;
+      this.#reporter.exit(node, command, status);
+      this.#count(status);
+    }
+  }
+
+  #count(status: number): void {
+    if (this.#failed === 0) this.#failed = status;
+  }
+
+  async #stop(): Promise<number> {
+    const time = readClock() / SECOND;
+    let cut = false;
+    for (const report of this.#files.finish()) {
+      this.#reporter.capture(report);
+      cut ||= report.error !== undefined;
+    }
+    await this.#running?.stop();
+    const status = this.#failed || (this.#startupFailed || cut ? EXIT_FAILED : 0);
+    this.#reporter.stopped({ status, reason: this.#interrupted ? 'interrupted' : 'done', time });
+    return status;
+  }
+}
+
+async function readLab(file: string): Promise<NormalLab> {
+  const parsed = await loadLab(file);
+  if (!parsed.ok) throw usageFailure(parsed.problems.map(formatProblem).join('\n'));
+  return parsed.lab;
+}
+
+/** Refuses commands on nodes that the lab has not. */
+function checkCommands(lab: NormalLab, commands: readonly NodeCommand[]): void {
+  const names = lab.nodes.map(({ name }) => name);
+  for (const { node, command } of commands) {
+    if (names.includes(node)) continue;
+    throw usageFailure(`stackscope: '${node}: ${command}': ${noSuch('node', node, names)}`);
+  }
+}
+
+/** What stands in the user's way when there is no such thing, and the names there are. */
+export function noSuch(kind: string, name: string, names: readonly string[]): string {
+  const hint = suggestions()(name, names);
+  const shown = names.slice(0, 10).join(', ') + (names.length > 10 ? ', ...' : '');
+  return `there is no ${kind} ${name}${hint === '' ? `; there are: ${shown || 'none'}` : hint}`;
+}
+
+function openFiles(
+  lab: NormalLab,
+  labFile: string,
+  requests: readonly CaptureRequest[],
+  inputs: readonly string[],
+): CaptureFiles {
+  for (const { at, file } of requests) {
+    const wrong = wrongPoint(lab, at);
+    if (wrong !== undefined) throw usageFailure(`stackscope: --capture for ${file}: ${wrong}`);
+  }
+  const folder = dirname(labFile);
+  const own = lab.captures.flatMap(({ at, file }) =>
+    file === undefined ? [] : [{ at, file: resolve(folder, file) }],
+  );
+  const all = [...requests.map(({ at, file }) => ({ at, file: sameName(own, file) })), ...own];
+  for (const { file } of all) {
+    const input = [labFile, ...inputs].find((name) => isSameFile(name, file));
+    if (input !== undefined) throw usageFailure(`stackscope: a capture to ${file} would overwrite ${input}`);
+  }
+  try {
+    return openCaptureFiles(lab, all);
+  } catch (error) {
+    throw usageFailure(`stackscope: ${messageOf(error)}`);
+  }
+}
+
+/** The name by which the lab file knows a file, if it does, so that both go to one file. */
+function sameName(own: readonly { readonly file: string }[], file: string): string {
+  return own.find((other) => other.file === resolve(file))?.file ?? file;
+}
+
+function wrongPoint(lab: NormalLab, at: CapturePoint): string | undefined {
+  if (at.kind === 'all') return undefined;
+  if (at.kind === 'link') {
+    const links = lab.links.map(({ name }) => name);
+    return links.includes(at.link) ? undefined : noSuch('link', at.link, links);
+  }
+  const node = lab.nodes.find(({ name }) => name === at.node);
+  if (node === undefined)
+    return noSuch(
+      'node',
+      at.node,
+      lab.nodes.map(({ name }) => name),
+    );
+  if (node.interfaces.includes(at.interface)) return undefined;
+  return `node ${at.node} has no interface ${at.interface}; it has: ${node.interfaces.join(', ') || 'none'}`;
+}
+
+function isSameFile(a: string, b: string): boolean {
+  const [one, other] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false }));
+  return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev;
+}

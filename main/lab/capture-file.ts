@@ -1,0 +1,240 @@
+/**
+ * Captures of a lab in files: any number of capture points to one pcapng file with an interface block for each (or to a classic nanosecond pcap), all on the
+ * lab's clock. The files say nothing of the machine or the day: the same virtual run gives the same bytes.
+ */
+import { readClock, wallClock } from '../../stack/runtime/clock.ts';
+import { LINKTYPE_ETHERNET } from '../capture/link-type.ts';
+import type { PacketDirection } from '../capture/packet.ts';
+import { PcapWriter } from '../capture/pcap-writer.ts';
+import { PcapngWriter } from '../capture/pcapng-writer.ts';
+import { fileSink } from '../capture/sink.ts';
+import type { BatchSink } from '../capture/sink.ts';
+import type { Capture, CapturePlace, SeenPacket } from './captures.ts';
+import type { CapturePoint } from './file/endpoint.ts';
+import type { NormalLab } from './file/model.ts';
+import type { RunningLab } from './lab.ts';
+
+const APPLICATION = 'Stackscope';
+/** Longer than any frame: packets are kept whole. */
+const SNAPLEN = 262_144;
+
+/** A file and what goes into it. */
+export interface CaptureFileRequest {
+  readonly at: CapturePoint;
+  /** Absolute, or relative to the working directory. */
+  readonly file: string;
+}
+
+/** What became of a file. */
+export interface CaptureFileReport {
+  readonly file: string;
+  readonly packets: number;
+  /** Packets that the capture ring had no room for. */
+  readonly dropped: number;
+  /** Why the file ends before its time: the operating system's words. */
+  readonly error?: string;
+}
+
+/** The capture files of one run of a lab. */
+export interface CaptureFiles {
+  /** Begins to capture on links: they are there, and no node has started. */
+  beginLinks(lab: RunningLab): void;
+  /** Begins to capture on interfaces of a node whose stack has started, for the first time or again. */
+  beginNode(lab: RunningLab, node: string): void;
+  /** Hands what was captured to the operating system, for those who read along. */
+  flush(): void;
+  /** Ends capturing and completes the files; the lab is still there. A second call does nothing. */
+  finish(): readonly CaptureFileReport[];
+}
+
+/** Names of the places that a capture point of a lab stands for, as `CapturePlace.name` has them. */
+export function placeNames(lab: NormalLab, at: CapturePoint): readonly string[] {
+  if (at.kind === 'all') return lab.links.map(({ name }) => `link:${name}`);
+  return [at.kind === 'link' ? `link:${at.link}` : `${at.node}:${at.interface}`];
+}
+
+/**
+ * Creates the files; requests with equal `file` share one.
+ * @throws Error with the name of the file and the operating system's reason; no file stays open then.
+ */
+export function openCaptureFiles(lab: NormalLab, requests: readonly CaptureFileRequest[]): CaptureFiles {
+  const byFile = new Map<string, Set<string>>();
+  for (const { at, file } of requests) {
+    const names = byFile.get(file) ?? new Set();
+    for (const name of placeNames(lab, at)) names.add(name);
+    byFile.set(file, names);
+  }
+  const files: OpenFile[] = [];
+  try {
+    for (const [file, names] of byFile) files.push(new OpenFile(file, names));
+  } catch (error) {
+    for (const file of files) file.finish();
+    throw error;
+  }
+  const begin = (lab: RunningLab, concerns: (place: CapturePlace) => boolean): void => {
+    const places = lab.places().filter(concerns);
+    for (const file of files) file.begin(lab, places);
+  };
+  let reports: readonly CaptureFileReport[] | undefined;
+  return {
+    beginLinks: (lab) => begin(lab, ({ kind }) => kind === 'link'),
+    beginNode: (lab, node) =>
+      begin(lab, ({ kind, name }) => kind === 'interface' && name.startsWith(`${node}:`)),
+    flush() {
+      for (const file of files) file.flush();
+    },
+    finish() {
+      if (reports !== undefined) return [];
+      reports = files.map((file) => file.finish());
+      return reports;
+    },
+  };
+}
+
+interface WrittenPacket {
+  interfaceId: number;
+  time: bigint;
+  data: Uint8Array;
+  originalLength: number;
+  direction?: PacketDirection;
+}
+
+/** What packets are written with: the parts of both writers that differ. */
+interface PacketWriter {
+  write(packet: WrittenPacket): void;
+  /** Counters of a point, at the end; a classic pcap file has no place for them. */
+  finishPoint(id: number, received: number, dropped: number, from: bigint, to: bigint): void;
+}
+
+interface Point {
+  readonly id: number;
+  packets: number;
+}
+
+class OpenFile {
+  readonly #file: string;
+  readonly #sink: BatchSink;
+  readonly #writer: PacketWriter;
+  readonly #points = new Map<string, Point>();
+  readonly #captures: Capture[] = [];
+  // One of each for all packets: a capture of bulk traffic makes no garbage of its own.
+  readonly #undirected: WrittenPacket = {
+    interfaceId: 0,
+    time: 0n,
+    data: new Uint8Array(0),
+    originalLength: 0,
+  };
+  readonly #directed: WrittenPacket = { ...this.#undirected, direction: 'inbound' };
+  #error: string | undefined;
+  #began = 0n;
+
+  constructor(file: string, names: ReadonlySet<string>) {
+    this.#file = file;
+    this.#sink = openSink(file);
+    for (const name of names) this.#points.set(name, { id: this.#points.size, packets: 0 });
+    this.#writer = file.toLowerCase().endsWith('.pcap')
+      ? classicWriter(this.#sink)
+      : pcapngWriter(this.#sink, names);
+  }
+
+  begin(lab: RunningLab, places: readonly CapturePlace[]): void {
+    const own = places.filter(({ name }) => this.#points.has(name));
+    if (own.length === 0) return;
+    if (this.#captures.length === 0) this.#began = wallClock(readClock());
+    this.#captures.push(lab.captures.listen(own, SNAPLEN, (seen) => this.#write(seen)));
+  }
+
+  #write(seen: SeenPacket): void {
+    const point = this.#points.get(seen.point.name);
+    if (point === undefined || this.#error !== undefined) return;
+    const packet = seen.direction === undefined ? this.#undirected : this.#directed;
+    packet.interfaceId = point.id;
+    packet.time = seen.wall;
+    packet.data = seen.bytes;
+    packet.originalLength = seen.length;
+    if (seen.direction !== undefined) packet.direction = seen.direction;
+    this.#try(() => this.#writer.write(packet));
+    point.packets++;
+  }
+
+  /** A full disk ends the file, not the lab. */
+  #try(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#error ??= reasonOf(error);
+    }
+  }
+
+  flush(): void {
+    if (this.#error === undefined) this.#try(() => this.#sink.flush());
+  }
+
+  finish(): CaptureFileReport {
+    const dropped = new Map<string, number>();
+    for (const capture of this.#captures) {
+      for (const [name, count] of capture.drops()) dropped.set(name, (dropped.get(name) ?? 0) + count);
+      capture.stop();
+    }
+    const to = wallClock(readClock());
+    for (const [name, { id, packets }] of this.#points) {
+      const lost = dropped.get(name) ?? 0;
+      if (this.#error === undefined)
+        this.#try(() => this.#writer.finishPoint(id, packets + lost, lost, this.#began, to));
+    }
+    this.#try(() => this.#sink.close());
+    return {
+      file: this.#file,
+      packets: sum([...this.#points.values()].map(({ packets }) => packets)),
+      dropped: sum(dropped.values()),
+      ...(this.#error !== undefined && { error: this.#error }),
+    };
+  }
+}
+
+function sum(numbers: Iterable<number>): number {
+  let total = 0;
+  for (const number of numbers) total += number;
+  return total;
+}
+
+function pcapngWriter(sink: BatchSink, names: ReadonlySet<string>): PacketWriter {
+  const writer = new PcapngWriter(sink, { application: APPLICATION });
+  for (const name of names) writer.addInterface({ name, linkType: LINKTYPE_ETHERNET, snapLen: SNAPLEN });
+  return {
+    write: (packet) => writer.writePacket(packet),
+    finishPoint(interfaceId, received, dropped, startTime, endTime) {
+      const counts = { received: BigInt(received), dropped: BigInt(dropped) };
+      writer.writeStatistics({ interfaceId, time: endTime, startTime, endTime, ...counts });
+    },
+  };
+}
+
+function classicWriter(sink: BatchSink): PacketWriter {
+  const writer = new PcapWriter(sink, { linkType: LINKTYPE_ETHERNET, snapLen: SNAPLEN, precision: 'ns' });
+  return { write: (packet) => writer.writePacket(packet), finishPoint: () => undefined };
+}
+
+function openSink(file: string): BatchSink {
+  try {
+    return fileSink(file);
+  } catch (error) {
+    throw new Error(`cannot write ${file}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/** The operating system's reasons in words. */
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such folder',
+  ENOTDIR: 'there is no such folder',
+  EISDIR: 'it is a folder',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'no space left on the device',
+};
+
+function reasonOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : '';
+  return REASONS[code] ?? (error instanceof Error ? error.message : String(error));
+}
