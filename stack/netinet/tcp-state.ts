@@ -133,6 +133,16 @@ export function keepIdle(tp: Tcpcb): number {
   return (tp.keepIdle === 0 ? sysctlValue(tp.stack, SYSCTL.tcpKeepIdle) : tp.keepIdle) * SECOND;
 }
 
+/** Time between keepalive probes, ns. */
+export function keepInterval(tp: Tcpcb): number {
+  return (tp.keepInterval === 0 ? sysctlValue(tp.stack, SYSCTL.tcpKeepInterval) : tp.keepInterval) * SECOND;
+}
+
+/** Keepalive probes before the connection is dropped. */
+export function keepProbes(tp: Tcpcb): number {
+  return tp.keepProbes === 0 ? sysctlValue(tp.stack, SYSCTL.tcpKeepCount) : tp.keepProbes;
+}
+
 /** The client has closed its direction: a FIN is to follow what is still to be sent. The caller calls tcpOutput(). */
 export function tcpUserClosed(tp: Tcpcb): void {
   if (tp.state === TCPS_ESTABLISHED) tp.state = TCPS_FIN_WAIT_1;

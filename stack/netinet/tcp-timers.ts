@@ -2,21 +2,20 @@
  * What the timers of a connection do: retransmission (RFC 6298 §5), persist (RFC 9293 §3.8.6.1), establishment and keepalive (RFC 1122 §4.2.3.6),
  * 2 MSL, delayed acknowledgement.
  */
-import { SECOND, now } from '../runtime/clock.ts';
+import { now } from '../runtime/clock.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { SO_KEEPALIVE } from '../runtime/messages/request.ts';
 import { CALLOUT, setCalloutHandler } from '../net/callouts.ts';
 import { SS_NOFDREF, sockets } from '../net/socket.ts';
-import { count, sysctlValue } from '../net/stack.ts';
+import { count } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
-import { SYSCTL } from '../net/sysctl.ts';
 import { inpcbs } from './inpcb.ts';
 import { congestionOf } from './tcp-congestion.ts';
 import { TH_ACK } from './tcp-header.ts';
 import { setPersist, tcpOutput, tcpProbe } from './tcp-output.ts';
 import { MAX_REXMIT, currentRto, stopTiming } from './tcp-rtt.ts';
 import { sendSegment } from './tcp-segment.ts';
-import { keepIdle, tcpClose, tcpDrop } from './tcp-state.ts';
+import { keepIdle, keepInterval, keepProbes, tcpClose, tcpDrop } from './tcp-state.ts';
 import {
   TCPS_ESTABLISHED,
   TCPS_TIME_WAIT,
@@ -90,8 +89,7 @@ function keep(tp: Tcpcb): void {
     return;
   }
   count(tp.stack, STAT.tcpKeepTimeout);
-  const most = tp.keepProbes === 0 ? sysctlValue(tp.stack, SYSCTL.tcpKeepCount) : tp.keepProbes;
-  if (tp.keepCount >= most) {
+  if (tp.keepCount >= keepProbes(tp)) {
     count(tp.stack, STAT.tcpKeepDrops);
     tcpDrop(tp, ERRNO.ETIMEDOUT);
     return;
@@ -104,8 +102,7 @@ function keep(tp: Tcpcb): void {
 function probe(tp: Tcpcb): void {
   count(tp.stack, STAT.tcpKeepProbes);
   sendSegment(tp, sockets.get(tp.socket), (tp.sndUna - 1) | 0, 0, 0, TH_ACK);
-  const interval = tp.keepInterval === 0 ? sysctlValue(tp.stack, SYSCTL.tcpKeepInterval) : tp.keepInterval;
-  setTimer(tp, TIMER_KEEP, now() + interval * SECOND);
+  setTimer(tp, TIMER_KEEP, now() + keepInterval(tp));
 }
 
 function delayedAck(tp: Tcpcb): void {

@@ -1,6 +1,7 @@
 /**
  * TCP as the socket layer sees it (protosw.ts; tcp_usrreq of 4.4BSD, the user calls of RFC 9293 §3.10.1 to §3.10.6).
  */
+import { SECOND } from '../runtime/clock.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import {
   IPPROTO_IP,
@@ -36,7 +37,17 @@ import type { Inpcb } from './inpcb.ts';
 import { enterConnection, leaveConnection, lookupConnection } from './tcp-demux.ts';
 import { beginConnection, continueAfter } from './tcp-listen.ts';
 import { tcpOutput } from './tcp-output.ts';
-import { startKeepalive, tcpAttach, tcpClose, tcpDrop, tcpOf, tcpUserClosed } from './tcp-state.ts';
+import {
+  keepIdle,
+  keepInterval,
+  keepProbes,
+  startKeepalive,
+  tcpAttach,
+  tcpClose,
+  tcpDrop,
+  tcpOf,
+  tcpUserClosed,
+} from './tcp-state.ts';
 import {
   TCPS_CLOSED,
   TCPS_ESTABLISHED,
@@ -236,11 +247,11 @@ function getOption(so: Socket, level: number, option: number): number | undefine
     case TCP_MAXSEG:
       return tp.segment;
     case TCP_KEEPIDLE:
-      return tp.keepIdle;
+      return keepIdle(tp) / SECOND;
     case TCP_KEEPINTVL:
-      return tp.keepInterval;
+      return keepInterval(tp) / SECOND;
     case TCP_KEEPCNT:
-      return tp.keepProbes;
+      return keepProbes(tp);
     default:
       return undefined;
   }

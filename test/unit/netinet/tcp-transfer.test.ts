@@ -221,12 +221,14 @@ describe('keepalive', () => {
     const { so, seq, ack } = host.established();
     so.options |= SO_KEEPALIVE;
     const protocol = protocolOf(so);
+    expect(protocol.getOption(so, IPPROTO_TCP, TCP_KEEPIDLE)).toBe(7200);
     for (const [option, value] of [
       [TCP_KEEPIDLE, 10],
       [TCP_KEEPINTVL, 3],
       [TCP_KEEPCNT, 2],
     ] as const) {
       expect(protocol.setOption(so, IPPROTO_TCP, option, value)).toBe(0);
+      expect(protocol.getOption(so, IPPROTO_TCP, option)).toBe(value);
     }
     host.advance(9000);
     host.inject({ flags: '.', seq, ack });
