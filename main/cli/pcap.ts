@@ -11,6 +11,7 @@ import { linkTypesOf, summarizeCapture } from '../capture/summary.ts';
 import type { CaptureSummary } from '../capture/summary.ts';
 import { isoTime, secondsText } from '../capture/time-text.ts';
 import { EXIT_FAILED, EXIT_USAGE, exitOnMisuse, messageOf } from './failure.ts';
+import { replayCommand } from './replay.ts';
 
 /** The file could be read only partly, or not converted. */
 const EXIT_PARTIAL = EXIT_FAILED;
@@ -18,9 +19,10 @@ const EXIT_PARTIAL = EXIT_FAILED;
 /** The `pcap` command with its verbs, each a subcommand; further verbs are added with `addCommand`. */
 export function pcapCommand(): Command {
   const command = new Command('pcap').description(
-    'look into capture files (pcap, pcapng, gzip of either) and convert them',
+    'look into capture files (pcap, pcapng, gzip of either), convert them, replay them into a lab',
   );
-  for (const verb of [infoCommand(), listCommand(), convertCommand()]) command.addCommand(verb);
+  for (const verb of [infoCommand(), listCommand(), convertCommand(), replayCommand()])
+    command.addCommand(verb);
   return exitOnMisuse(command);
 }
 

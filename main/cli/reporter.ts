@@ -28,7 +28,8 @@ export interface Reporter {
   exit(node: string, command: string, status: number): void;
   startupFailed(node: string, line: string, status: number): void;
   capture(report: CaptureFileReport): void;
-  replayed(sent: Readonly<Record<string, number>>, text: string): void;
+  /** Packets were replayed: the counts, and the same in words. */
+  replayed(counts: object, text: string): void;
   stopped(ending: Ending): void;
 }
 
@@ -84,7 +85,7 @@ export function plainReporter(idle: boolean): Reporter {
       const complaint = captureComplaint(report);
       if (complaint !== undefined) complain(complaint);
     },
-    replayed(_sent, text) {
+    replayed(_counts, text) {
       process.stdout.write(`${text}\n`);
     },
     stopped: () => undefined,
@@ -117,7 +118,7 @@ export function jsonReporter(): Reporter {
       emit({ event: 'capture', ...report });
       plain.capture(report);
     },
-    replayed: (sent) => emit({ event: 'replayed', ...sent }),
+    replayed: (counts) => emit({ event: 'replayed', ...counts }),
     stopped: (ending) => emit({ event: 'stopped', ...ending }),
   };
 }
