@@ -3,7 +3,7 @@
  * is woken by it for replies, and replaces a worker that dies.
  */
 import { Worker, parentPort } from 'node:worker_threads';
-import { i32, memory, region, selfThread } from '../memory/memory.ts';
+import { i32, maxThreads, memory, region, selfThread } from '../memory/memory.ts';
 import { reclaimMagazines } from '../memory/mbuf.ts';
 import { serve } from './loop.ts';
 import { setBell } from './messages/post.ts';
@@ -11,12 +11,13 @@ import { runQueue, wake } from './run-queue.ts';
 import { TRACE, trace } from './trace.ts';
 
 const RUN = 0;
-const HOLD = 1;
-const STOP = 2;
+const STOP = 1;
+/** Holds have numbers from here, so that a worker that is slow to hear of the end of one does not take the next for it. */
+const FIRST_HOLD = 2;
+const LAST_HOLD = 0x7fff_ffff;
 
-// Word 0: what workers shall do; word 1: how many hold still.
-const orders = region('pool orders', 64) >>> 2;
-const HELD = orders + 1;
+// Word 0: what workers shall do; word N: the hold that worker N obeys.
+const orders = region('pool orders', maxThreads * 4) >>> 2;
 const BELL = 'bell';
 const READY = 'ready';
 
@@ -41,10 +42,16 @@ export interface PoolOptions {
   readonly onDeath: (thread: number, reason: string) => void;
 }
 
+/** The last hold that a worker obeyed. */
+function obeyed(thread: number): number {
+  return Atomics.load(i32, orders + thread);
+}
+
 /** Starts workers 1 to `threads` and resolves when all of them serve. */
 export async function startPool(options: PoolOptions): Promise<Pool> {
   Atomics.store(i32, orders, RUN);
-  Atomics.store(i32, HELD, 0);
+  i32.fill(RUN, orders + 1, orders + maxThreads);
+  let nextHold = FIRST_HOLD;
   const workers = new Map<number, Worker>();
   let stopping = false;
   let rejectStart: (reason: Error) => void = () => undefined;
@@ -53,7 +60,10 @@ export async function startPool(options: PoolOptions): Promise<Pool> {
     const worker = new Worker(options.entry, { workerData: { stackscope: { memory, thread } } });
     workers.set(thread, worker);
     let reason = 'it ended';
-    worker.on('error', (error) => (reason = error instanceof Error ? (error.stack ?? error.message) : String(error)));
+    worker.on(
+      'error',
+      (error) => (reason = error instanceof Error ? (error.stack ?? error.message) : String(error)),
+    );
     worker.on('exit', () => {
       if (!stopping) bury(thread, reason);
     });
@@ -83,18 +93,22 @@ export async function startPool(options: PoolOptions): Promise<Pool> {
   }
 
   function whileHeld<T>(work: () => T): T {
-    Atomics.store(i32, orders, HOLD);
+    const hold = nextHold;
+    nextHold = hold === LAST_HOLD ? FIRST_HOLD : hold + 1;
+    Atomics.store(i32, orders, hold);
     const staffed = [...workers.keys()].filter((thread) => runQueue(thread).staffed !== 0);
     const until = performance.now() + PATIENCE_MS;
-    for (let held = Atomics.load(i32, HELD); held < staffed.length; held = Atomics.load(i32, HELD)) {
-      for (const thread of staffed) wake(thread);
-      Atomics.wait(i32, HELD, held, 1);
-      if (performance.now() > until) throw new Error('a worker does not finish its work');
+    for (const thread of staffed) wake(thread);
+    for (const thread of staffed) {
+      for (let at = obeyed(thread); at !== hold; at = obeyed(thread)) {
+        wake(thread);
+        Atomics.wait(i32, orders + thread, at, 1);
+        if (performance.now() > until) throw new Error('a worker does not finish its work');
+      }
     }
     try {
       return work();
     } finally {
-      Atomics.store(i32, HELD, 0);
       Atomics.store(i32, orders, RUN);
       Atomics.notify(i32, orders);
     }
@@ -104,7 +118,9 @@ export async function startPool(options: PoolOptions): Promise<Pool> {
     stopping = true;
     Atomics.store(i32, orders, STOP);
     Atomics.notify(i32, orders);
-    const ended = [...workers.values()].map((worker) => new Promise((resolve) => worker.once('exit', resolve)));
+    const ended = [...workers.values()].map(
+      (worker) => new Promise((resolve) => worker.once('exit', resolve)),
+    );
     for (const thread of workers.keys()) wake(thread);
     await Promise.all(ended);
     for (const thread of workers.keys()) reclaimMagazines(thread);
@@ -123,10 +139,12 @@ export function runWorker(): void {
   port.postMessage(READY);
   for (;;) {
     serve(() => Atomics.load(i32, orders) !== RUN);
-    if (Atomics.load(i32, orders) === STOP) break;
-    Atomics.add(i32, HELD, 1);
-    Atomics.notify(i32, HELD);
-    Atomics.wait(i32, orders, HOLD);
+    const order = Atomics.load(i32, orders);
+    if (order === STOP) break;
+    if (order === RUN) continue;
+    Atomics.store(i32, orders + selfThread, order);
+    Atomics.notify(i32, orders + selfThread);
+    Atomics.wait(i32, orders, order);
   }
   runQueue(selfThread).staffed = 0;
   // The port would keep the thread alive.
