@@ -4,8 +4,8 @@
 import { statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { suggestions } from '../../stack/kernel/suggest.ts';
-import { readClock } from '../../stack/runtime/clock.ts';
-import { SECOND } from '../../stack/runtime/clock.ts';
+import type { LabNode, Process } from '../../stack/kernel/process.ts';
+import { SECOND, readClock } from '../../stack/runtime/clock.ts';
 import { sleepNs } from '../../stack/runtime/timers.ts';
 import { runCommandLine } from '../../stack/utilities/shell/shell.ts';
 import { openCaptureFiles } from '../lab/capture-file.ts';
@@ -27,6 +27,8 @@ import type { Reporter } from './reporter.ts';
 const EXIT_INTERRUPTED = 130;
 /** How often capture files are brought up to date for those who read along, ms. */
 const FLUSH_PERIOD_MS = 500;
+/** How long a command may take to end after Ctrl-C, ms. */
+const PATIENCE_MS = 500;
 const LONGEST_TIMEOUT_MS = 0x7fffffff;
 
 /** What a verb does with a running lab besides the commands. */
@@ -159,10 +161,12 @@ class Session {
       if (this.#interrupted) return;
       const stdout = this.#reporter.sink(node, command, 'stdout');
       const stderr = this.#reporter.sink(node, command, 'stderr');
-      const ended = runCommandLine(this.#running!.nodes.get(node)!, command, { stdout, stderr });
-      const status = (await this.#untilInterrupted(ended)) ?? EXIT_INTERRUPTED;
+      const where = this.#running!.nodes.get(node)!;
+      const earlier = new Set(where.processes.all());
+      const ended = runCommandLine(where, command, { stdout, stderr });
+      const status = (await this.#untilInterrupted(ended)) ?? (await interrupted(where, earlier, ended));
       this.#reporter.exit(node, command, status);
-      this.#count(status);
+      this.#count(this.#interrupted ? EXIT_INTERRUPTED : status);
     }
   }
 
@@ -182,6 +186,20 @@ class Session {
     this.#reporter.stopped({ status, reason: this.#interrupted ? 'interrupted' : 'done', time });
     return status;
   }
+}
+
+/** Ctrl-C goes to the processes of the command as well: ping, say, then prints its statistics. */
+async function interrupted(
+  node: LabNode,
+  earlier: ReadonlySet<Process>,
+  ended: Promise<number>,
+): Promise<number> {
+  for (const process of node.processes.all()) if (!earlier.has(process)) process.kill('SIGINT');
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<number>((resolve) => {
+    timer = setTimeout(() => resolve(EXIT_INTERRUPTED), PATIENCE_MS);
+  });
+  return Promise.race([ended, patience]).finally(() => clearTimeout(timer));
 }
 
 async function readLab(file: string): Promise<NormalLab> {

@@ -138,7 +138,8 @@ class OpenFile {
   }
 
   begin(lab: RunningLab, places: readonly CapturePlace[]): void {
-    const own = places.filter(({ name }) => this.#points.has(name));
+    const isNew = (name: string): boolean => !this.#captures.some((capture) => capture.isAttached(name));
+    const own = places.filter(({ name }) => this.#points.has(name) && isNew(name));
     if (own.length === 0) return;
     if (this.#captures.length === 0) this.#began = wallClock(readClock());
     this.#captures.push(lab.captures.listen(own, SNAPLEN, (seen) => this.#write(seen)));
@@ -173,8 +174,8 @@ class OpenFile {
   finish(): CaptureFileReport {
     const dropped = new Map<string, number>();
     for (const capture of this.#captures) {
-      for (const [name, count] of capture.drops()) dropped.set(name, (dropped.get(name) ?? 0) + count);
       capture.stop();
+      for (const [name, count] of capture.drops()) dropped.set(name, (dropped.get(name) ?? 0) + count);
     }
     const to = wallClock(readClock());
     for (const [name, { id, packets }] of this.#points) {

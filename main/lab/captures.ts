@@ -33,8 +33,10 @@ export type CaptureListener = (packet: SeenPacket) => void;
 
 /** A listener at some points. */
 export interface Capture {
-  /** Packets that the ring had no room for, by point. */
+  /** Packets that the ring had no room for, by point; also when it has stopped. */
   drops(): ReadonlyMap<string, number>;
+  /** False once a place is gone: its interface was destroyed, or its stack has ended. */
+  isAttached(point: string): boolean;
   stop(): void;
 }
 
@@ -43,6 +45,11 @@ export interface CaptureHub {
   listen(places: readonly CapturePlace[], snaplen: number, listener: CaptureListener): Capture;
   /** Hands on what is waiting; says whether there was anything. */
   drain(): boolean;
+}
+
+interface AttachedTap {
+  readonly place: CapturePlace;
+  readonly ptr: number;
 }
 
 const DIRECTIONS = [undefined, 'inbound', 'outbound'] as const;
@@ -78,7 +85,7 @@ export function captureHub(whileHeld: <T>(work: () => T) => T): CaptureHub {
     return ptr;
   }
 
-  function detach(place: CapturePlace, ptr: number): void {
+  function unlink(place: CapturePlace, ptr: number): void {
     const record = recordOf(place);
     if (record.taps === ptr) record.taps = taps.get(ptr).next;
     else {
@@ -86,25 +93,48 @@ export function captureHub(whileHeld: <T>(work: () => T) => T): CaptureHub {
       while (at !== 0 && taps.get(at).next !== ptr) at = taps.get(at).next;
       if (at !== 0) taps.get(at).next = taps.get(ptr).next;
     }
-    byId.delete(taps.get(ptr).id);
+  }
+
+  function detach(place: CapturePlace, ptr: number): void {
+    const tap = taps.get(ptr);
+    if (tap.orphan === 0) unlink(place, ptr);
+    byId.delete(tap.id);
     taps.free(ptr);
+  }
+
+  /** All or none. */
+  function attachAll(
+    places: readonly CapturePlace[],
+    snaplen: number,
+    listener: CaptureListener,
+  ): readonly AttachedTap[] {
+    const attached: AttachedTap[] = [];
+    try {
+      for (const place of places) attached.push({ place, ptr: attach(place, snaplen, listener) });
+    } catch (error) {
+      for (const { place, ptr } of attached) detach(place, ptr);
+      throw error;
+    }
+    return attached;
   }
 
   return {
     drain,
     listen(places, snaplen, listener) {
-      const attached = whileHeld(() =>
-        places.map((place) => ({ place, ptr: attach(place, snaplen, listener) })),
-      );
-      let stopped = false;
+      const attached = whileHeld(() => attachAll(places, snaplen, listener));
+      const dropped = (): Map<string, number> =>
+        new Map(attached.map(({ place, ptr }) => [place.name, taps.get(ptr).drops]));
+      let final: Map<string, number> | undefined;
       return {
-        drops: () =>
-          new Map(stopped ? [] : attached.map(({ place, ptr }) => [place.name, taps.get(ptr).drops])),
+        drops: () => final ?? dropped(),
+        isAttached: (point) =>
+          final === undefined &&
+          attached.some(({ place, ptr }) => place.name === point && taps.get(ptr).orphan === 0),
         stop() {
-          if (stopped) return;
-          stopped = true;
+          if (final !== undefined) return;
           whileHeld(() => {
             drain();
+            final = dropped();
             for (const { place, ptr } of attached) detach(place, ptr);
           });
         },

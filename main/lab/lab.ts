@@ -37,7 +37,7 @@ export interface LabOptions {
   readonly threads?: number;
   /** Called when links and nodes are there and no stack runs yet: capturing on links may begin. */
   readonly onBuilt?: (lab: RunningLab) => void;
-  /** Called when a node's stack runs and none of its start-up lines has: capturing on its interfaces may begin. */
+  /** Called when a stack of a node was started, the first one or a further one, and nothing runs on it yet: capturing on its interfaces may begin. */
   readonly onStack?: (lab: RunningLab, node: string) => void;
   /** Told of a start-up command that failed, and of what it printed on its standard error. */
   readonly onStartupFailure?: (node: string, line: string, status: number) => void;
@@ -162,7 +162,11 @@ class LabBuilder {
       cards.set(name, plug);
     }
     this.#nodes.set(node.name, made);
-    this.#keepers.set(node.name, new StackKeeper(made, index, cards, engine));
+    const keeper = new StackKeeper(made, index, cards, engine);
+    keeper.onStack = () => {
+      if (this.#running !== undefined) this.#options.onStack?.(this.#running, node.name);
+    };
+    this.#keepers.set(node.name, keeper);
   }
 
   #plugOf(end: LinkEnd): number {
@@ -176,9 +180,8 @@ class LabBuilder {
     await installFiles(made, node);
     const stdout = this.#options.output?.(node.name, 'stdout') ?? nullSink;
     const stderr = this.#options.output?.(node.name, 'stderr') ?? nullSink;
-    for (const [index, line] of [node.stackCommand, ...node.startup].entries()) {
+    for (const line of [node.stackCommand, ...node.startup]) {
       const status = await runCommandLine(made, line, { stdout, stderr });
-      if (index === 0 && this.#running !== undefined) this.#options.onStack?.(this.#running, node.name);
       if (status === 0) continue;
       made.log.write(SLOG.error, 'startup', `'${line}' ended with status ${status}`);
       this.#options.onStartupFailure?.(node.name, line, status);

@@ -58,9 +58,9 @@ export async function replayCapture(
   const records = captureRecords(source);
   try {
     for (;;) {
-      const { value, done } = await whileTimeHolds(() => records.next());
-      if (done === true || options.signal?.aborted === true) break;
-      await replay.take(value);
+      const next = await whileTimeHolds(() => records.next());
+      if (next.done === true || options.signal?.aborted === true) break;
+      await replay.take(next.value);
     }
   } finally {
     await records.return(undefined);

@@ -30,6 +30,8 @@ setStackLauncher((node, argv, caller) => {
 export class StackKeeper {
   /** The lab ends: stacks are taken down by it, not one by one. */
   stopping = false;
+  /** Called when a stack was started and nothing runs on it yet. */
+  onStack: () => void = () => undefined;
   readonly #node: LabNode;
   readonly #index: number;
   readonly #cards: ReadonlyMap<string, number>;
@@ -65,6 +67,7 @@ export class StackKeeper {
     };
     this.#running.add(port);
     attachStack(this.#node, port, { argv, onSlain: () => this.#end(port) });
+    this.onStack();
     serveInstance(address);
     for (const complaint of complaints) {
       this.#node.log.write(SLOG.error, command.variant, complaint);

@@ -16,6 +16,7 @@ import { HANDLER, KIND, freeSource, newSource, sources } from '../runtime/source
 import { stacks, sysctlValue } from './stack.ts';
 import type { Stack } from './stack.ts';
 import { SYSCTL } from './sysctl.ts';
+import { orphanTaps } from './tap.ts';
 
 export const IFNAME_BYTES = 16;
 export const IFT_ETHER = 6;
@@ -218,6 +219,7 @@ export function ifFree(ifp: Ifnet): void {
   while (ifp.addresses !== 0) removeAddress(ifp, ifaddrs.get(ifp.addresses));
   mFreeList(dequeueAll(sendQueue(ifp)));
   freeSource(ifp.source);
+  orphanTaps(ifp.taps);
   ifnets.free(ifp.ptr);
 }
 

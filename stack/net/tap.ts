@@ -27,6 +27,8 @@ export const tapStruct = struct('tap', {
   id: 'u32',
   /** Most bytes kept of a packet. */
   snaplen: 'u32',
+  /** 1 when the place it was at is gone: it is in no list any more. */
+  orphan: 'u8',
   packets: 'f64',
   drops: 'f64',
 });
@@ -42,6 +44,16 @@ export function tapPacket(first: number, m: number, direction: number, time: num
     const point = taps.get(ptr);
     point.packets++;
     if (!record(point.id, point.snaplen, m, direction, time)) point.drops++;
+  }
+}
+
+/** The place of a list of points is being freed: they stay with whoever made them, for their counters. */
+export function orphanTaps(first: number): void {
+  for (let ptr = first; ptr !== 0;) {
+    const point = taps.get(ptr);
+    ptr = point.next;
+    point.next = 0;
+    point.orphan = 1;
   }
 }
 
