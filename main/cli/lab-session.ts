@@ -2,7 +2,7 @@
  * One run of a lab from the command line: checks everything that can be checked before, starts, runs commands, waits, stops, and finds the exit status.
  */
 import { statSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { suggestions } from '../../stack/kernel/suggest.ts';
 import type { LabNode, Process } from '../../stack/kernel/process.ts';
 import { SECOND, readClock } from '../../stack/runtime/clock.ts';
@@ -46,14 +46,14 @@ export interface LabWork {
 /** Runs a lab as the options say and resolves to the exit status. Rejects with a Failure if it cannot start. */
 export async function runLab(labFile: string, options: LabOptionValues, work: LabWork = {}): Promise<number> {
   const lab = await readLab(labFile);
-  const commands = [...options.exec, ...(work.commands ?? [])];
-  checkCommands(lab, commands);
-  work.check?.(lab);
   if (options.time === 'virtual' && lab.ports[0] !== undefined) {
     throw usageFailure(
       `${labFile}: port ${lab.ports[0].name} leads to the host, which has no virtual time; use --time real`,
     );
   }
+  const commands = [...options.exec, ...(work.commands ?? [])];
+  checkCommands(lab, commands);
+  work.check?.(lab);
   const files = openFiles(lab, labFile, options.capture, work.inputs ?? []);
   const idle = commands.length === 0 && options.for === undefined && work.run === undefined;
   const reporter = options.json ? jsonReporter() : plainReporter(idle);
@@ -236,9 +236,9 @@ function openFiles(
   }
   const folder = dirname(labFile);
   const own = lab.captures.flatMap(({ at, file }) =>
-    file === undefined ? [] : [{ at, file: resolve(folder, file) }],
+    file === undefined ? [] : [{ at, file: isAbsolute(file) ? file : join(folder, file) }],
   );
-  const all = [...requests.map(({ at, file }) => ({ at, file: sameName(own, file) })), ...own];
+  const all = oneNameEach([...own, ...requests]);
   for (const { file } of all) {
     const input = [labFile, ...inputs].find((name) => isSameFile(name, file));
     if (input !== undefined) throw usageFailure(`stackscope: a capture to ${file} would overwrite ${input}`);
@@ -250,9 +250,14 @@ function openFiles(
   }
 }
 
-/** The name by which the lab file knows a file, if it does, so that both go to one file. */
-function sameName(own: readonly { readonly file: string }[], file: string): string {
-  return own.find((other) => other.file === resolve(file))?.file ?? file;
+/** A file that is written in two ways, `x` and `./x`, is one file: it gets the name that comes first. */
+function oneNameEach(requests: readonly CaptureRequest[]): readonly CaptureRequest[] {
+  const names = new Map<string, string>();
+  return requests.map(({ at, file }) => {
+    const name = names.get(resolve(file)) ?? file;
+    names.set(resolve(file), name);
+    return { at, file: name };
+  });
 }
 
 function wrongPoint(lab: NormalLab, at: CapturePoint): string | undefined {
