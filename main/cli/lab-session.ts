@@ -11,12 +11,11 @@ import { runCommandLine } from '../../stack/utilities/shell/shell.ts';
 import { openCaptureFiles } from '../lab/capture-file.ts';
 import type { CaptureFiles } from '../lab/capture-file.ts';
 import type { CapturePoint } from '../lab/file/endpoint.ts';
-import { loadLab } from '../lab/file/load.ts';
 import type { NormalLab } from '../lab/file/model.ts';
-import { formatProblem } from '../lab/file/parse.ts';
 import { startLab } from '../lab/lab.ts';
 import type { RunningLab } from '../lab/lab.ts';
 import { EXIT_FAILED, Failure, messageOf, usageFailure } from './failure.ts';
+import { readLab } from './lab-input.ts';
 import { watchInterrupts } from './interrupt.ts';
 import type { Interruption } from './interrupt.ts';
 import type { CaptureRequest, LabOptionValues, NodeCommand } from './lab-options.ts';
@@ -200,12 +199,6 @@ async function interrupted(
     timer = setTimeout(() => resolve(EXIT_INTERRUPTED), PATIENCE_MS);
   });
   return Promise.race([ended, patience]).finally(() => clearTimeout(timer));
-}
-
-async function readLab(file: string): Promise<NormalLab> {
-  const parsed = await loadLab(file);
-  if (!parsed.ok) throw usageFailure(parsed.problems.map(formatProblem).join('\n'));
-  return parsed.lab;
 }
 
 /** Refuses commands on nodes that the lab has not. */

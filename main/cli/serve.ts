@@ -4,6 +4,7 @@ import type { LabHostFactory } from '../api/lab-host.ts';
 import { openBrowser } from '../web/open-browser.ts';
 import { startWebHost } from '../web/web-host.ts';
 import { watchInterrupts } from './interrupt.ts';
+import { readLab } from './lab-input.ts';
 
 interface ServeOptions {
   readonly port?: number;
@@ -27,6 +28,7 @@ async function serve(
   lab: string | undefined,
   options: ServeOptions,
 ): Promise<void> {
+  if (lab !== undefined) await readLab(lab);
   const host = await createHost(lab);
   try {
     const web = await startWebHost({ host, port: options.port });

@@ -65,11 +65,11 @@ test('check reports every mistake of a lab file with its line', async () => {
   expect({ status, out }).toEqual({ status: 2, out: '' });
 });
 
-test('a lab file that cannot run is refused by run as check does', async () => {
+test.each(['run', 'serve'])('a lab file that is wrong is refused by %s as by check', async (verb) => {
   writeFileSync(join(folder, 'bad.lab.yaml'), 'name: bad\nnodes: 3\n');
   const [checked, ran] = [
     await stackscope(folder, 'check', 'bad.lab.yaml'),
-    await stackscope(folder, 'run', 'bad.lab.yaml'),
+    await stackscope(folder, verb, 'bad.lab.yaml'),
   ];
   expect(checked.err).toMatch(/^bad\.lab\.yaml:2:8: /);
   expect(ran).toEqual(checked);
