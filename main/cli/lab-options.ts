@@ -3,20 +3,14 @@
  */
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
+import type { CaptureFileRequest } from '../lab/capture-file.ts';
 import { parseCapturePoint } from '../lab/file/endpoint.ts';
-import type { CapturePoint } from '../lab/file/endpoint.ts';
 import { parseDuration } from '../lab/file/units.ts';
 
 /** A command line and the node it runs on. */
 export interface NodeCommand {
   readonly node: string;
   readonly command: string;
-}
-
-/** What to capture, and the file it goes to. */
-export interface CaptureRequest {
-  readonly at: CapturePoint;
-  readonly file: string;
 }
 
 /** As commander hands them to an action. */
@@ -27,7 +21,7 @@ export interface LabOptionValues {
   /** ns of the lab's clock. */
   readonly for?: number;
   readonly exec: readonly NodeCommand[];
-  readonly capture: readonly CaptureRequest[];
+  readonly capture: readonly CaptureFileRequest[];
   readonly json: boolean;
 }
 
@@ -77,7 +71,7 @@ export function parseNodeCommand(text: string): NodeCommand {
   return { node: match[1], command: match[2] };
 }
 
-function parseCapture(text: string): CaptureRequest {
+function parseCapture(text: string): CaptureFileRequest {
   const [, what = '', file = ''] = /^([^=]*)=(.+)$/s.exec(text) ?? [];
   const at = parseCapturePoint(what);
   if (at === undefined || file === '') {

@@ -9,7 +9,7 @@ import { SECOND, readClock } from '../../stack/runtime/clock.ts';
 import { sleepNs } from '../../stack/runtime/timers.ts';
 import { runCommandLine } from '../../stack/utilities/shell/shell.ts';
 import { openCaptureFiles } from '../lab/capture-file.ts';
-import type { CaptureFiles } from '../lab/capture-file.ts';
+import type { CaptureFileRequest, CaptureFiles } from '../lab/capture-file.ts';
 import type { CapturePoint } from '../lab/file/endpoint.ts';
 import type { NormalLab } from '../lab/file/model.ts';
 import { startLab } from '../lab/lab.ts';
@@ -18,7 +18,7 @@ import { EXIT_FAILED, Failure, messageOf, usageFailure } from './failure.ts';
 import { readLab } from './lab-input.ts';
 import { watchInterrupts } from './interrupt.ts';
 import type { Interruption } from './interrupt.ts';
-import type { CaptureRequest, LabOptionValues, NodeCommand } from './lab-options.ts';
+import type { LabOptionValues, NodeCommand } from './lab-options.ts';
 import { jsonReporter, plainReporter } from './reporter.ts';
 import type { Reporter } from './reporter.ts';
 
@@ -220,7 +220,7 @@ export function noSuch(kind: string, name: string, names: readonly string[]): st
 function openFiles(
   lab: NormalLab,
   labFile: string,
-  requests: readonly CaptureRequest[],
+  requests: readonly CaptureFileRequest[],
   inputs: readonly string[],
 ): CaptureFiles {
   for (const { at, file } of requests) {
@@ -244,7 +244,7 @@ function openFiles(
 }
 
 /** A file that is written in two ways, `x` and `./x`, is one file: it gets the name that comes first. */
-function oneNameEach(requests: readonly CaptureRequest[]): readonly CaptureRequest[] {
+function oneNameEach(requests: readonly CaptureFileRequest[]): readonly CaptureFileRequest[] {
   const names = new Map<string, string>();
   return requests.map(({ at, file }) => {
     const name = names.get(resolve(file)) ?? file;
