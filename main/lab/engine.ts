@@ -9,6 +9,7 @@ import { turn } from '../../stack/runtime/loop.ts';
 import {
   answerBell,
   deliverReplies,
+  ringBell,
   setActivityListener,
   setBell,
 } from '../../stack/runtime/messages/post.ts';
@@ -32,7 +33,7 @@ export type TimeMode = 'real' | 'virtual';
 export interface EngineOptions {
   readonly time: TimeMode;
   readonly seed: number;
-  /** Worker threads in real time; default: one per CPU. */
+  /** Worker threads in real time; default: one per CPU, less the one that the programs use. */
   readonly threads?: number;
   /** Work that others left for thread 0: packets that were captured, interfaces to be freed. Says whether there was any. */
   readonly onBell: () => boolean;
@@ -65,15 +66,42 @@ function workerEntry(): URL {
   return here.endsWith('.ts') ? new URL('../../dist/main/lab/worker.js', here) : new URL('./worker.js', here);
 }
 
+/** How long thread 0 goes on looking for more after it has found work, ms: being rung again takes as long. */
+const LOOKING_MS = 0.2;
+
+/** What thread 0 does when it is rung: hands on what was left for it until nothing more comes for a while, then waits to be rung again. */
+function lookout(work: () => boolean): () => void {
+  let until = 0;
+  let looking = false;
+  function look(): void {
+    let found = deliverReplies();
+    if (work()) found = true;
+    const time = performance.now();
+    if (found) until = time + LOOKING_MS;
+    else if (time >= until) {
+      answerBell();
+      // What came in before the answer did not ring.
+      if (!deliverReplies()) {
+        looking = false;
+        return;
+      }
+      ringBell();
+    }
+    setImmediate(look);
+  }
+  return () => {
+    if (looking) return;
+    looking = true;
+    until = performance.now() + LOOKING_MS;
+    look();
+  };
+}
+
 async function startReal(options: EngineOptions): Promise<Engine> {
-  const threads = Math.min(options.threads ?? availableParallelism(), MOST_THREADS);
+  const threads = Math.min(options.threads ?? Math.max(1, availableParallelism() - 1), MOST_THREADS);
   resetRunQueues(threads);
   startClock('real', options.seed);
-  const onBell = (): void => {
-    answerBell();
-    deliverReplies();
-    options.onBell();
-  };
+  const onBell = lookout(options.onBell);
   setBell(() => setImmediate(onBell));
   setActivityListener(() => undefined);
   setTimerListener(undefined);
