@@ -164,6 +164,13 @@ interface Opened {
   readonly handle: TapHandle;
 }
 
+/** A thread number that no TAP uses; the last one when all are in use, which openTap() then refuses. */
+export function freeTapThread(): number {
+  let thread = FIRST_TAP_THREAD;
+  while (threadsInUse.has(thread) && thread < FIRST_TAP_THREAD + TAP_THREADS) thread++;
+  return thread;
+}
+
 /** Takes a thread number for a TAP, until its thread has ended. */
 function reserveThread({ name, thread }: TapOptions): void {
   if (thread >= FIRST_TAP_THREAD + TAP_THREADS) {

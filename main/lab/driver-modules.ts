@@ -2,6 +2,7 @@
  * The drivers that `io-pkt -d` and `mount -T io-pkt` can load, as modules with options: devnp-vnic. Registered in every thread.
  */
 import { attachVnic } from '../../drivers/devnp-vnic/index.ts';
+import type { VnicOptions } from '../../drivers/devnp-vnic/index.ts';
 import { u8 } from '../../stack/memory/memory.ts';
 import { registerModule } from '../../stack/io-pkt/modules.ts';
 import type { ModuleOptions } from '../../stack/io-pkt/modules.ts';
@@ -10,12 +11,19 @@ import { findInterface, ifnets } from '../../stack/net/ifnet.ts';
 import type { Stack } from '../../stack/net/stack.ts';
 import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
 
-/** Option that tells a driver the number of its node, for hardware addresses; not for users. */
-const NODE = 'node';
+/** Options that name a card and set it up, the same for all drivers. */
+export const CARD_OPTIONS = ['name', 'unit', 'lan', 'mac', 'priority'] as const;
 
-/** The options of a driver with the number of the node that it is loaded on. */
-export function driverOptionsWith(options: ModuleOptions, node: number): ModuleOptions {
-  return new Map([...options, [NODE, String(node)]]);
+/** What the options of a driver say about its card; throws SystemError. */
+export function cardFrom(stack: Stack, options: ModuleOptions): VnicOptions {
+  const name = freeName(stack, options.get('name') ?? 'en', options.get('unit') ?? options.get('lan'));
+  if (findInterface(stack, name) !== undefined) throw new SystemError(ERRNO.EEXIST, name);
+  const priority = options.get('priority');
+  return {
+    name,
+    mac: macFrom(options, stack),
+    ...(priority !== undefined && { priority: Number(priority) & 63 }),
+  };
 }
 
 function freeName(stack: Stack, base: string, unit: string | undefined): string {
@@ -57,18 +65,11 @@ function freshMac(stack: Stack): Uint8Array {
 export function registerDriverModules(): void {
   registerModule({
     name: 'vnic',
-    options: ['name', 'unit', 'lan', 'mac', 'priority', NODE],
+    options: CARD_OPTIONS,
     attach(stack, options) {
-      const name = freeName(stack, options.get('name') ?? 'en', options.get('unit') ?? options.get('lan'));
-      if (findInterface(stack, name) !== undefined) throw new SystemError(ERRNO.EEXIST, name);
-      const priority = options.get('priority');
-      const card = {
-        name,
-        mac: macFrom(options, stack),
-        ...(priority !== undefined && { priority: Number(priority) & 63 }),
-      };
-      if (attachVnic(stack, card) === 0) throw new SystemError(ERRNO.ENOBUFS, name);
-      return [name];
+      const card = cardFrom(stack, options);
+      if (attachVnic(stack, card) === 0) throw new SystemError(ERRNO.ENOBUFS, card.name);
+      return [card.name];
     },
   });
 }

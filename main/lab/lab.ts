@@ -1,8 +1,8 @@
 /**
  * A running lab: nodes with their stacks, links, switches and ports, made from a lab file and given back as a whole. One at a time: there is one memory.
  */
-import { openTap } from '../../drivers/devnp-tap/open.ts';
-import { FIRST_TAP_THREAD, whileTapsHeld } from '../../drivers/devnp-tap/device.ts';
+import { freeTapThread, openTap } from '../../drivers/devnp-tap/open.ts';
+import { whileTapsHeld } from '../../drivers/devnp-tap/device.ts';
 import type { TapPort } from '../../drivers/devnp-tap/open.ts';
 import { recoverFrom } from '../../stack/io-pkt/recovery.ts';
 import { takeBuried } from '../../stack/io-pkt/graveyard.ts';
@@ -114,8 +114,7 @@ class LabBuilder {
     });
     this.#engine = engine;
     this.#hub = captureHub((work) => engine.whileHeld(work));
-    for (const [index, port] of this.#lab.ports.entries())
-      this.#ports.set(port.name, await this.#openPort(port, index));
+    for (const port of this.#lab.ports) this.#ports.set(port.name, await this.#openPort(port));
     whileTapsHeld(() => engine.whileHeld(() => this.#build(engine)));
     this.#running = this.#describe(engine, this.#hub);
     this.#options.onBuilt?.(this.#running);
@@ -124,13 +123,13 @@ class LabBuilder {
     return this.#running;
   }
 
-  #openPort(port: NormalPort, index: number): Promise<TapPort> {
+  #openPort(port: NormalPort): Promise<TapPort> {
     const address =
       port.address === undefined ? undefined : `${port.address.ip}/${port.address.prefixLength}`;
     const home = this.#engine!.nextHome();
     return openTap({
       name: port.tap,
-      thread: FIRST_TAP_THREAD + index,
+      thread: freeTapThread(),
       home,
       ...(address !== undefined && { address }),
     });
@@ -280,6 +279,7 @@ class LabBuilder {
     await this.#engine?.stop();
     whileTapsHeld(() => this.#tearDown());
     await Promise.all([...this.#ports.values()].map((port) => port.close()));
+    await Promise.all([...this.#keepers.values()].map((keeper) => keeper.tapsClosed()));
   }
 
   /** Gives back what the lab had. The threads have ended. */

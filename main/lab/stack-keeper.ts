@@ -3,10 +3,12 @@
  * that its command line names.
  */
 import { attachVnic } from '../../drivers/devnp-vnic/index.ts';
+import { TapError } from '../../drivers/devnp-tap/tap-error.ts';
+import type { TapCard } from '../../drivers/devnp-tap/open.ts';
 import { parseStackCommand } from '../../stack/io-pkt/command-line.ts';
-import type { StackCommand } from '../../stack/io-pkt/command-line.ts';
+import type { ModuleRequest, StackCommand } from '../../stack/io-pkt/command-line.ts';
 import { createInstance, destroyInstance, serveInstance } from '../../stack/io-pkt/instance.ts';
-import { findModule, moduleNames } from '../../stack/io-pkt/modules.ts';
+import { bareName, findModule, moduleNames } from '../../stack/io-pkt/modules.ts';
 import { setStackLauncher, attachStack, detachStack } from '../../stack/kernel/io-pkt.ts';
 import type { LabNode, Process, StackPort } from '../../stack/kernel/process.ts';
 import { UsageError } from '../../stack/kernel/process.ts';
@@ -17,7 +19,8 @@ import type { Stack } from '../../stack/net/stack.ts';
 import { setSysctl } from '../../stack/net/sysctl.ts';
 import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
 import type { Engine } from './engine.ts';
-import { driverOptionsWith } from './driver-modules.ts';
+import { TAP_OPTIONS, attachTapCard, joinTapCard } from './tap-cards.ts';
+import type { WantedTap } from './tap-cards.ts';
 
 const keepers = new WeakMap<LabNode, StackKeeper>();
 
@@ -37,6 +40,7 @@ export class StackKeeper {
   readonly #cards: ReadonlyMap<string, number>;
   readonly #engine: Engine;
   readonly #running = new Set<StackPort>();
+  readonly #taps = new Set<TapCard>();
 
   /** @param cards interfaces of the lab file and their plugs. @param index number of the node, for its hardware addresses. */
   constructor(node: LabNode, index: number, cards: ReadonlyMap<string, number>, engine: Engine) {
@@ -58,7 +62,8 @@ export class StackKeeper {
       );
     }
     const complaints: string[] = [];
-    const address = this.#engine.whileHeld(() => this.#create(command, complaints));
+    const wantedTaps: WantedTap[] = [];
+    const address = this.#engine.whileHeld(() => this.#create(command, complaints, wantedTaps));
     const port: StackPort = {
       address,
       instance: command.instance,
@@ -69,6 +74,7 @@ export class StackKeeper {
     attachStack(this.#node, port, { argv, onSlain: () => this.#end(port) });
     this.onStack();
     serveInstance(address);
+    for (const wanted of wantedTaps) await this.#joinTap(wanted, complaints);
     for (const complaint of complaints) {
       this.#node.log.write(SLOG.error, command.variant, complaint);
       if (command.verbose) await caller.stderr.write(`${command.variant}: ${complaint}\n`);
@@ -76,7 +82,21 @@ export class StackKeeper {
     return 0;
   }
 
-  #create(command: StackCommand, complaints: string[]): number {
+  async #joinTap(wanted: WantedTap, complaints: string[]): Promise<void> {
+    try {
+      const card = await joinTapCard(wanted, this.#engine);
+      this.#taps.add(card);
+      void card.ended.then((reason) => {
+        this.#taps.delete(card);
+        if (!this.stopping) this.#node.log.write(SLOG.warning, 'devnp-tap.so', reason);
+      });
+    } catch (error) {
+      if (!(error instanceof TapError)) throw error;
+      complaints.push(`-d tap: ${error.message}`);
+    }
+  }
+
+  #create(command: StackCommand, complaints: string[], wantedTaps: WantedTap[]): number {
     const address = createInstance({
       node: this.#node.name,
       instance: command.instance,
@@ -85,20 +105,12 @@ export class StackKeeper {
     if (address === 0) throw new SystemError(ERRNO.ENOMEM, 'no room for another stack');
     const stack = stacks.get(address);
     this.#attachCards(stack, complaints);
-    for (const { name, options } of command.drivers) {
-      const module = findModule(name);
-      if (module === undefined) {
-        complaints.push(`-d ${name}: no such driver (there are: ${moduleNames().join(', ')})`);
-        continue;
-      }
-      const unknown = [...options.keys()].filter((key) => !module.options.includes(key));
-      if (unknown.length > 0)
-        complaints.push(`-d ${name}: options not known and ignored: ${unknown.join(', ')}`);
+    for (const request of command.drivers) {
       try {
-        module.attach(stack, driverOptionsWith(options, this.#index));
+        loadDriver(stack, request, complaints, wantedTaps);
       } catch (error) {
         if (!(error instanceof SystemError)) throw error;
-        complaints.push(`-d ${name}: ${error.message}`);
+        complaints.push(`-d ${request.name}: ${error.message}`);
       }
     }
     applyTcpip(stack, command, complaints);
@@ -136,6 +148,31 @@ export class StackKeeper {
     for (const port of this.#running) destroyInstance(port.address);
     this.#running.clear();
   }
+
+  /** Resolves when the TAPs of the node's cards are closed. */
+  async tapsClosed(): Promise<void> {
+    await Promise.all([...this.#taps].map((card) => card.close()));
+  }
+}
+
+/** Carries out one -d of a command line; throws SystemError. */
+function loadDriver(
+  stack: Stack,
+  { name, options }: ModuleRequest,
+  complaints: string[],
+  wantedTaps: WantedTap[],
+): void {
+  const isTap = bareName(name) === 'tap';
+  const module = isTap ? undefined : findModule(name);
+  if (!isTap && module === undefined) {
+    complaints.push(`-d ${name}: no such driver (there are: ${[...moduleNames(), 'tap'].join(', ')})`);
+    return;
+  }
+  const known = module?.options ?? TAP_OPTIONS;
+  const unknown = [...options.keys()].filter((key) => !known.includes(key));
+  if (unknown.length > 0) complaints.push(`-d ${name}: options not known and ignored: ${unknown.join(', ')}`);
+  if (module === undefined) wantedTaps.push(attachTapCard(stack, options));
+  else module.attach(stack, options);
 }
 
 /** Options of -ptcpip that this stack knows, by the variable they set. */

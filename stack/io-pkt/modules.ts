@@ -26,10 +26,15 @@ export function moduleNames(): string[] {
   return [...modules.keys()];
 }
 
-/** The driver that a file name or a bare name means: `vnic`, `devnp-vnic`, `/lib/dll/devnp-vnic.so`. */
-export function findModule(file: string): DriverModule | undefined {
+/** The name of a driver without what a file name adds: `vnic` of `vnic`, `devnp-vnic`, `/lib/dll/devnp-vnic.so`. */
+export function bareName(file: string): string {
   const base = file.slice(file.lastIndexOf('/') + 1).replace(/\.so$/, '');
-  return modules.get(base.replace(/^devnp?-/, ''));
+  return base.replace(/^devnp?-/, '');
+}
+
+/** The driver that a file name or a bare name means. */
+export function findModule(file: string): DriverModule | undefined {
+  return modules.get(bareName(file));
 }
 
 /** Reads `name=value,flag,...`. */
