@@ -125,7 +125,7 @@ export default tseslint.config(
   },
   {
     files: ['stack/**', 'drivers/**'],
-    ignores: ['stack/runtime/clock*.ts', 'stack/runtime/host-*.ts'],
+    ignores: ['stack/runtime/clock*.ts', 'stack/runtime/timers.ts'],
     rules: {
       'no-restricted-globals': [
         'error',

@@ -90,7 +90,8 @@ const FAILED = { value: 0, value2: 0, c: 0, chain: 0, chainLen: 0 };
 /** Sends a message to a stack (its address). Never rejects: look at `status`. ENOBUFS when requests or buffers are exhausted. */
 export function callStack(stack: number, call: StackCall): PendingCall {
   const ptr = requests.alloc();
-  if (ptr === 0) return { reply: Promise.resolve({ status: ERRNO.ENOBUFS, ...FAILED }), cancel: () => undefined };
+  if (ptr === 0)
+    return { reply: Promise.resolve({ status: ERRNO.ENOBUFS, ...FAILED }), cancel: () => undefined };
   const request = requests.get(ptr);
   if (!fill(request, stack, call)) {
     requests.free(ptr);

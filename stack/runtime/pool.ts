@@ -5,6 +5,7 @@
 import { Worker, parentPort } from 'node:worker_threads';
 import { i32, maxThreads, memory, region, selfThread } from '../memory/memory.ts';
 import { reclaimMagazines } from '../memory/mbuf.ts';
+import { readClock } from './clock.ts';
 import { serve } from './loop.ts';
 import { setBell } from './messages/post.ts';
 import { runQueue, wake } from './run-queue.ts';
@@ -21,8 +22,8 @@ const orders = region('pool orders', maxThreads * 4) >>> 2;
 const BELL = 'bell';
 const READY = 'ready';
 
-/** How long a worker may take to finish the batch it works on, ms. */
-const PATIENCE_MS = 5000;
+/** How long a worker may take to finish the batch it works on, ns. */
+const PATIENCE_NS = 5e9;
 
 export interface Pool {
   readonly threads: number;
@@ -97,13 +98,13 @@ export async function startPool(options: PoolOptions): Promise<Pool> {
     nextHold = hold === LAST_HOLD ? FIRST_HOLD : hold + 1;
     Atomics.store(i32, orders, hold);
     const staffed = [...workers.keys()].filter((thread) => runQueue(thread).staffed !== 0);
-    const until = performance.now() + PATIENCE_MS;
+    const until = readClock() + PATIENCE_NS;
     for (const thread of staffed) wake(thread);
     for (const thread of staffed) {
       for (let at = obeyed(thread); at !== hold; at = obeyed(thread)) {
         wake(thread);
         Atomics.wait(i32, orders + thread, at, 1);
-        if (performance.now() > until) throw new Error('a worker does not finish its work');
+        if (readClock() > until) throw new Error('a worker does not finish its work');
       }
     }
     try {

@@ -46,7 +46,16 @@ export type SourceHandler = (arg: number, source: number) => boolean;
 const handlers: SourceHandler[] = [];
 
 /** Names of the built-in handlers; the same number in every thread. */
-export const HANDLER = { none: 0, stack: 1, interface: 2, link: 3, tap: 4, control: 5, test: 6, switch: 7 } as const;
+export const HANDLER = {
+  none: 0,
+  stack: 1,
+  interface: 2,
+  link: 3,
+  tap: 4,
+  control: 5,
+  test: 6,
+  switch: 7,
+} as const;
 
 /** Tells the runtime of this thread what services the sources with this handler number. */
 export function setSourceHandler(id: number, handler: SourceHandler): void {

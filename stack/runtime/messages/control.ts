@@ -135,10 +135,22 @@ export interface ControlMap {
   /** nicinfo: configuration and counters as the driver keeps them. */
   SIOCGDRVCOM: {
     in: { name: string; reset?: boolean };
-    out: { driver: string; description: string; config: Record<string, string | number>; stats: Record<string, number> };
+    out: {
+      driver: string;
+      description: string;
+      config: Record<string, string | number>;
+      stats: Record<string, number>;
+    };
   };
   RTM_ADD: {
-    in: { destination: string; netmask: string; gateway?: string; interface?: string; reject?: boolean; blackhole?: boolean };
+    in: {
+      destination: string;
+      netmask: string;
+      gateway?: string;
+      interface?: string;
+      reject?: boolean;
+      blackhole?: boolean;
+    };
     out: Record<string, never>;
   };
   RTM_DELETE: { in: { destination: string; netmask: string }; out: Record<string, never> };
@@ -146,7 +158,10 @@ export interface ControlMap {
   RTM_LIST: { in: Record<string, never>; out: RouteInfo[] };
   RTM_FLUSH: { in: Record<string, never>; out: { removed: number } };
   ARP_LIST: { in: Record<string, never>; out: ArpInfo[] };
-  ARP_SET: { in: { address: string; mac: string; permanent: boolean; publish: boolean }; out: Record<string, never> };
+  ARP_SET: {
+    in: { address: string; mac: string; permanent: boolean; publish: boolean };
+    out: Record<string, never>;
+  };
   ARP_DELETE: { in: { address?: string }; out: { removed: number } };
   SYSCTL_LIST: { in: Record<string, never>; out: SysctlInfo[] };
   SYSCTL_GET: { in: { name: string }; out: SysctlInfo };
