@@ -40,7 +40,11 @@ export function addLabOptions(command: Command): Command {
         .default('real'),
     )
     .option('--seed <n>', 'seed of all random numbers; virtual runs with equal seeds are equal', parseSeed, 1)
-    .option('--threads <n>', 'worker threads in real time, 1 to 32 (default: one per CPU)', parseThreads)
+    .option(
+      '--threads <n>',
+      'worker threads in real time, 1 to 32 (default: one per CPU, less one)',
+      parseThreads,
+    )
     .option('--for <duration>', 'run until this much lab time has passed, such as 10s or 500ms', parseFor)
     .option(
       '--exec <NODE: COMMAND>',
