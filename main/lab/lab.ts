@@ -5,7 +5,7 @@ import { freeTapThread, openTap } from '../../drivers/devnp-tap/open.ts';
 import { whileTapsHeld } from '../../drivers/devnp-tap/device.ts';
 import type { TapPort } from '../../drivers/devnp-tap/open.ts';
 import { recoverFrom } from '../../stack/io-pkt/recovery.ts';
-import { takeBuried } from '../../stack/io-pkt/graveyard.ts';
+import { freeBuried, hasBuried } from '../../stack/io-pkt/graveyard.ts';
 import { nullSink } from '../../stack/kernel/byte-stream.ts';
 import type { ByteSink } from '../../stack/kernel/byte-stream.ts';
 import { mkdir, writeFile } from '../../stack/kernel/files.ts';
@@ -13,7 +13,7 @@ import { createNode } from '../../stack/kernel/node.ts';
 import { spawn } from '../../stack/kernel/process.ts';
 import type { LabNode } from '../../stack/kernel/process.ts';
 import { SLOG } from '../../stack/kernel/syslog.ts';
-import { driverOf, findInterface, ifFree, ifnets, interfaceName } from '../../stack/net/ifnet.ts';
+import { findInterface, ifnets, interfaceName } from '../../stack/net/ifnet.ts';
 import type { Ifnet } from '../../stack/net/ifnet.ts';
 import { freePlug, newPlug, plugs } from '../../stack/net/plug.ts';
 import { stacks } from '../../stack/net/stack.ts';
@@ -234,14 +234,8 @@ class LabBuilder {
   /** Packets that were captured, interfaces that were destroyed. */
   #onBell(): boolean {
     const any = this.#hub?.drain() ?? false;
-    const buried = takeBuried();
-    if (buried.length === 0) return any;
-    this.#engine?.whileHeld(() => {
-      for (const ifp of buried) {
-        driverOf(ifp).detach(ifp);
-        ifFree(ifp);
-      }
-    });
+    if (!hasBuried()) return any;
+    this.#engine?.whileHeld(freeBuried);
     return true;
   }
 
@@ -285,10 +279,7 @@ class LabBuilder {
   /** Gives back what the lab had. The threads have ended. */
   #tearDown(): void {
     for (const keeper of this.#keepers.values()) keeper.destroyAll();
-    for (const ifp of takeBuried()) {
-      driverOf(ifp).detach(ifp);
-      ifFree(ifp);
-    }
+    freeBuried();
     for (const link of this.#links.values()) disconnectLink(link);
     for (const item of this.#switches.values()) destroySwitch(item);
     for (const plug of this.#plugs.values()) freePlug(plugs.get(plug));

@@ -8,6 +8,7 @@ import type { TapCard } from '../../drivers/devnp-tap/open.ts';
 import { parseStackCommand } from '../../stack/io-pkt/command-line.ts';
 import type { ModuleRequest, StackCommand } from '../../stack/io-pkt/command-line.ts';
 import { createInstance, destroyInstance, serveInstance } from '../../stack/io-pkt/instance.ts';
+import { freeBuried } from '../../stack/io-pkt/graveyard.ts';
 import { bareName, findModule, moduleNames } from '../../stack/io-pkt/modules.ts';
 import { setStackLauncher, attachStack, detachStack } from '../../stack/kernel/io-pkt.ts';
 import type { LabNode, Process, StackPort } from '../../stack/kernel/process.ts';
@@ -97,6 +98,8 @@ export class StackKeeper {
   }
 
   #create(command: StackCommand, complaints: string[], wantedTaps: WantedTap[]): number {
+    // A card that was destroyed a moment ago still holds its plug.
+    freeBuried();
     const address = createInstance({
       node: this.#node.name,
       instance: command.instance,

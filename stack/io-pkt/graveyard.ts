@@ -2,11 +2,14 @@
  * Interfaces that `ifconfig X destroy` took from their stack: another thread may still be looking at them, so thread 0 frees them while no thread works.
  */
 import { region } from '../memory/memory.ts';
-import { QUEUE_BYTES, dequeueAll, enqueue, queueAt } from '../memory/queue.ts';
+import { mFree, mbuf } from '../memory/mbuf.ts';
+import { QUEUE_BYTES, dequeueAll, enqueue, nextRecord, queueAt } from '../memory/queue.ts';
 import { ringBell } from '../runtime/messages/post.ts';
-import { ifnets, ifUnlist } from '../net/ifnet.ts';
+import { driverOf, ifFree, ifUnlist, ifnets } from '../net/ifnet.ts';
 import type { Ifnet } from '../net/ifnet.ts';
+import { stackParts, stacks } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
+import { dropFragments } from '../netinet/ip-reassembly.ts';
 
 const graves = queueAt(region('graveyard', QUEUE_BYTES));
 
@@ -17,15 +20,31 @@ export function buryInterface(stack: Stack, ifp: Ifnet): void {
   ringBell();
 }
 
-/** The interfaces that wait to be freed. */
-export function takeBuried(): Ifnet[] {
-  const list: Ifnet[] = [];
-  for (let ptr = dequeueAll(graves); ptr !== 0;) {
+/** Frees the interfaces that wait for it, and the packets that came in by them. No thread works meanwhile. Says whether there were any. */
+export function freeBuried(): boolean {
+  let ptr = dequeueAll(graves);
+  if (ptr === 0) return false;
+  while (ptr !== 0) {
     const ifp = ifnets.get(ptr);
     ptr = ifp.nextpkt;
-    list.push(ifp);
+    forget(ifp);
+    driverOf(ifp).detach(ifp);
+    ifFree(ifp);
   }
-  return list;
+  return true;
+}
+
+/** Drops what names an interface: packets for the upper layers, and datagrams under reassembly. */
+function forget(ifp: Ifnet): void {
+  const { input } = stackParts(ifp.stack);
+  let m = dequeueAll(input);
+  while (m !== 0) {
+    const next = nextRecord(m);
+    if (mbuf(m).rcvif === ifp.ptr) mFree(m);
+    else enqueue(input, m);
+    m = next;
+  }
+  dropFragments(stacks.get(ifp.stack));
 }
 
 /** True while interfaces wait to be freed. */

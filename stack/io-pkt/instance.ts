@@ -23,6 +23,7 @@ import { protocolOf } from '../net/protosw.ts';
 import { eachNeighbour, removeNeighbour } from '../netinet/arp.ts';
 import { setAddress } from '../netinet/in-control.ts';
 import { dropFragments } from '../netinet/ip-reassembly.ts';
+import { freeBuried } from './graveyard.ts';
 
 const LOOPBACK_ADDRESS = 0x7f000001;
 const LOOPBACK_MASK = 0xff000000;
@@ -78,6 +79,7 @@ export function serveInstance(stack: number): void {
 export function destroyInstance(ptr: number): void {
   const stack = stacks.get(ptr);
   stack.serving = 0;
+  freeBuried();
   failRequests(stack);
   // Connections end without a word to their peers: the node is gone, as with a switch of the power.
   for (let at = stack.interfaces; at !== 0; at = ifnets.get(at).next) ifnets.get(at).flags &= ~IFF.UP;

@@ -16,7 +16,7 @@ import {
 import { mCopyOut } from '../memory/mbuf-chain.ts';
 import { SECOND, now } from '../runtime/clock.ts';
 import { IPPROTO_ICMP } from '../runtime/messages/request.ts';
-import { interfaceWithAddress, isMulticast } from '../net/ifnet.ts';
+import { ifnets, interfaceWithAddress, isMulticast } from '../net/ifnet.ts';
 import { count, stacks, sysctlValue } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
@@ -98,8 +98,15 @@ export function icmpErrorAbout(stack: number, m: number, type: number, code: num
 /** The address that the packet was sent to if it is ours, else that of the interface it came in by. */
 function errorSource(stack: Stack, rcvif: number, destination: number, source: number): number {
   if (interfaceWithAddress(stack, destination) !== 0) return destination;
-  const own = rcvif === 0 ? 0 : sourceOnInterface(rcvif, source);
+  const own = isListed(stack, rcvif) ? sourceOnInterface(rcvif, source) : 0;
   return own !== 0 ? own : sourceFor(stack, source);
+}
+
+/** A packet that waited may have come in by an interface that is gone. */
+function isListed(stack: Stack, rcvif: number): boolean {
+  let ptr = stack.interfaces;
+  while (ptr !== 0 && ptr !== rcvif) ptr = ifnets.get(ptr).next;
+  return ptr !== 0;
 }
 
 /** No error about an error, about a later fragment, a broadcast, or a packet from nowhere (RFC 1122 §3.2.2). */

@@ -99,10 +99,11 @@ function remove(stack: Stack, queue: Fragments): void {
   queues.free(queue.ptr);
 }
 
-/** Frees all datagrams under reassembly: the stack ends. */
+/** Frees all datagrams under reassembly: the stack ends, or an interface that they came in by. */
 export function dropFragments(stack: Stack): void {
   while (stack.fragments !== 0) {
     const queue = queues.get(stack.fragments);
+    countBy(stack.ptr, STAT.ipFragDropped, queue.fragments);
     mFreeList(queue.first);
     remove(stack, queue);
   }

@@ -148,6 +148,32 @@ function takeFrom(queue: RunQueue): number {
   return ptr;
 }
 
+/** Takes a source that is queued out of the queue of its home. */
+export function removeRunnable(source: Runnable): void {
+  const queue = queues[source.home]!;
+  const level = source.priority;
+  const head = (queue.heads >>> 2) + level;
+  lock(queue.ptr);
+  let before = 0;
+  let at = u32[head]!;
+  while (at !== 0 && at !== source.ptr) {
+    before = at;
+    at = u32[(at >>> 2) + LINK_WORD]!;
+  }
+  if (at !== 0) {
+    const next = u32[(at >>> 2) + LINK_WORD]!;
+    if (before === 0) u32[head] = next;
+    else u32[(before >>> 2) + LINK_WORD] = next;
+    if (next === 0) u32[(queue.tails >>> 2) + level] = before;
+    if (u32[head] === 0) {
+      if (level < 32) queue.low &= ~(1 << level);
+      else queue.high &= ~(1 << (level - 32));
+    }
+    queue.count--;
+  }
+  unlock(queue.ptr);
+}
+
 /** The most urgent source of a thread's own queue, 0 if it is empty. */
 export function popOwn(thread: number): number {
   const queue = queues[thread]!;

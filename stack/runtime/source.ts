@@ -7,7 +7,7 @@ import { slab } from '../memory/slab.ts';
 import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
 import { CALLOUT_BYTES, calloutDeadline, calloutInit, calloutPending } from './wheel.ts';
-import { cancelSourceTimer, pushRunnable, setSourceTimer } from './run-queue.ts';
+import { cancelSourceTimer, pushRunnable, removeRunnable, setSourceTimer } from './run-queue.ts';
 import { REASON, TRACE, trace, tracing } from './trace.ts';
 
 /** The three kinds of events of io-pkt's thread pool. */
@@ -132,9 +132,10 @@ export function raiseAt(ptr: number, time: number): void {
   setSourceTimer(source.timer, source.home, time);
 }
 
-/** Frees an idle source. The caller makes sure that nobody raises it any more. */
+/** Frees a source. The caller makes sure that nobody services it or raises it any more. */
 export function freeSource(ptr: number): void {
   const source = sources.get(ptr);
+  if (Atomics.load(i32, ptr >>> 2) !== IDLE) removeRunnable(source);
   cancelSourceTimer(source.timer, source.home);
   sources.free(ptr);
 }
