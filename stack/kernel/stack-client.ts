@@ -117,11 +117,16 @@ function unblock(stack: number, target: number, slot: number): void {
 /** Copies the data of a reply out (one copy) and frees it. */
 export function takeData(reply: Reply): Buffer {
   const bytes = Buffer.allocUnsafe(reply.chainLen);
-  if (reply.chain !== 0) {
-    mToBytes(reply.chain, bytes, reply.chainLen);
-    mFree(reply.chain);
-  }
+  takeDataInto(reply, bytes);
   return bytes;
+}
+
+/** Copies the data of a reply to the start of `target`, which has room for it, and frees it. Returns how many bytes that were. */
+export function takeDataInto(reply: Reply, target: Uint8Array): number {
+  if (reply.chain === 0) return 0;
+  mToBytes(reply.chain, target, reply.chainLen);
+  mFree(reply.chain);
+  return reply.chainLen;
 }
 
 /** Makes a control call (ioctl, routing socket, sysctl) and returns its answer; throws SystemError with the stack's text. */

@@ -105,7 +105,9 @@ function sendStream(so: Socket, request: Request): boolean {
   const left = request.chainLen;
   const space = sndSpace(so);
   const wait = (request.flags & MSG_DONTWAIT) === 0;
-  if (left > space && space < Math.min(so.sndLowat, so.sndHiwat) && left > 0) {
+  // Who blocks is not woken for every acknowledgement, but when half of the buffer is free.
+  const least = wait ? so.sndHiwat >> 1 : Math.min(so.sndLowat, so.sndHiwat);
+  if (left > space && space < least) {
     if (wait) return false;
     if (request.value === 0) fail(request, ERRNO.EAGAIN);
     else endSend(request, 0);

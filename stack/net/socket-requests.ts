@@ -42,13 +42,13 @@ import {
   SS_ISCONNECTING,
   SS_NOFDREF,
   freeReceived,
-  setSocketWaker,
   soAbandonConnection,
   soAccept,
   soCantRcvMore,
   soCantSendMore,
   soCreate,
   soFree,
+  soTakeDue,
   sockets,
 } from './socket.ts';
 import type { Socket } from './socket.ts';
@@ -307,7 +307,7 @@ function run(ptr: number): void {
   }
 }
 
-/** Something happened on a socket: looks at all that wait on it again, in order. */
+/** Looks again at all that wait on a socket, in order. */
 function wake(so: Socket): void {
   let ptr = so.waiters;
   so.waiters = 0;
@@ -320,9 +320,15 @@ function wake(so: Socket): void {
   }
 }
 
+/** A batch is through: what it made possible is done, and polls are answered. */
+function finishBatch(stack: number): void {
+  const owner = stacks.get(stack);
+  for (let ptr = soTakeDue(owner); ptr !== 0; ptr = soTakeDue(owner)) wake(sockets.get(ptr));
+  checkPolls(stack);
+}
+
 /** Makes the socket layer part of the stack in this thread. */
 export function installSockets(): void {
-  setRequestHandler(run, checkPolls);
-  setSocketWaker(wake);
+  setRequestHandler(run, finishBatch);
   setTimeoutHandler(expire);
 }

@@ -8,6 +8,7 @@ import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
 import { SO_ACCEPTCONN } from '../runtime/messages/request.ts';
 import { stacks } from './stack.ts';
+import type { Stack } from './stack.ts';
 
 /** State bits. */
 export const SS_NOFDREF = 0x001;
@@ -48,6 +49,9 @@ export const socketStruct = struct('socket', {
   nextReady: 'ptr',
   /** Requests that block on it, linked by `parked`. */
   waiters: 'ptr',
+  /** Next socket whose waiters are to be looked at, and 1 while it is among them. */
+  nextDue: 'ptr',
+  due: 'u8',
   // Receive buffer. Streams: a chain linked by next. Datagrams: records linked by nextpkt, each with the source in aux and aux2.
   rcvFirst: 'ptr',
   rcvLast: 'ptr',
@@ -68,13 +72,6 @@ export const socketStruct = struct('socket', {
 });
 export type Socket = ViewOf<typeof socketStruct>;
 export const sockets = slab(socketStruct, 16_384);
-
-let wake: (so: Socket) => void = () => undefined;
-
-/** Says who looks again at the requests that block on a socket (requests.ts). */
-export function setSocketWaker(waker: (so: Socket) => void): void {
-  wake = waker;
-}
 
 /** A new socket of a stack, 0 when the slab is full. */
 export function soCreate(stack: number, type: number, protocol: number): number {
@@ -98,6 +95,7 @@ export function soCreate(stack: number, type: number, protocol: number): number 
 export function soFree(so: Socket): void {
   if (so.pcb !== 0 || (so.state & SS_NOFDREF) === 0) return;
   if ((so.state & SS_COMPLETE) !== 0) leaveReady(so);
+  if (so.due !== 0) leaveDue(so);
   mFree(so.sndFirst);
   freeReceived(so);
   if (so.prev === 0) stacks.get(so.stack).sockets = so.next;
@@ -130,10 +128,38 @@ function leaveReady(so: Socket): void {
   head.readyCount--;
 }
 
-/** Something changed that a blocked request or a poll may wait for. */
+/** Something changed that a blocked request or a poll may wait for: both are looked at when the present batch is through. */
 export function soWake(so: Socket): void {
-  stacks.get(so.stack).pollDue = 1;
-  if (so.waiters !== 0) wake(so);
+  const stack = stacks.get(so.stack);
+  stack.pollDue = 1;
+  if (so.waiters === 0 || so.due !== 0) return;
+  so.due = 1;
+  so.nextDue = 0;
+  if (stack.dueFirst === 0) stack.dueFirst = so.ptr;
+  else sockets.get(stack.dueLast).nextDue = so.ptr;
+  stack.dueLast = so.ptr;
+}
+
+/** Takes the next socket whose waiters are to be looked at, 0 if there is none. */
+export function soTakeDue(stack: Stack): number {
+  const ptr = stack.dueFirst;
+  if (ptr === 0) return 0;
+  const so = sockets.get(ptr);
+  stack.dueFirst = so.nextDue;
+  so.due = 0;
+  return ptr;
+}
+
+function leaveDue(so: Socket): void {
+  const stack = stacks.get(so.stack);
+  if (stack.dueFirst === so.ptr) {
+    stack.dueFirst = so.nextDue;
+    return;
+  }
+  let at = sockets.get(stack.dueFirst);
+  while (at.nextDue !== so.ptr) at = sockets.get(at.nextDue);
+  at.nextDue = so.nextDue;
+  if (so.nextDue === 0) stack.dueLast = at.ptr;
 }
 
 export function soIsConnecting(so: Socket): void {

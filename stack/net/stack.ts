@@ -35,6 +35,9 @@ export const stackStruct = struct('stack', {
   loopback: 'ptr',
   sockets: 'ptr',
   pollers: 'ptr',
+  /** Sockets whose waiters are to be looked at when the batch is through (socket.ts). */
+  dueFirst: 'ptr',
+  dueLast: 'ptr',
   /** 1: something happened that a parked poll may wait for. */
   pollDue: 'u32',
   /** Identification of the next IPv4 packet, next ephemeral port. */

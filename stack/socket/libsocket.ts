@@ -4,7 +4,8 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Process } from '../kernel/process.ts';
-import { control, takeData } from '../kernel/stack-client.ts';
+import { control, takeData, takeDataInto } from '../kernel/stack-client.ts';
+import type { Reply } from '../kernel/stack-client.ts';
 import { stackOf } from '../kernel/io-pkt.ts';
 import type { ControlIn, ControlName, ControlOut } from '../runtime/messages/control.ts';
 import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
@@ -150,29 +151,31 @@ async function sendMessage(
 
 /** Receives at most `length` bytes: recv(2). An empty buffer is the end of the stream (or an empty datagram). */
 export async function recv(proc: Process, fd: number, length: number, flags = 0): Promise<Buffer> {
-  return (await receive(proc, fd, 'recv', length, flags)).data;
+  return takeData(await receive(proc, fd, 'recv', length, flags));
 }
 
 /** Receives one datagram and says from whom: recvfrom(2). On a raw socket the data starts with the IP header. */
 export async function recvfrom(proc: Process, fd: number, length: number, flags = 0): Promise<Datagram> {
-  return receive(proc, fd, 'recvfrom', length, flags);
+  const reply = await receive(proc, fd, 'recvfrom', length, flags);
+  return { data: takeData(reply), from: { address: reply.c >>> 0, port: reply.value2 } };
 }
 
-async function receive(
-  proc: Process,
-  fd: number,
-  what: string,
-  length: number,
-  flags: number,
-): Promise<Datagram> {
+/**
+ * Receives into memory of the program, as recv(2) does: no buffer is made.
+ * @returns bytes received; 0 is the end of the stream (or an empty datagram)
+ */
+export async function recvInto(proc: Process, fd: number, target: Uint8Array, flags = 0): Promise<number> {
+  return takeDataInto(await receive(proc, fd, 'recv', target.length, flags), target);
+}
+
+function receive(proc: Process, fd: number, what: string, length: number, flags: number): Promise<Reply> {
   const receiving = socketOf(proc, fd, what);
-  const reply = await receiving.call(proc, what, {
+  return receiving.call(proc, what, {
     op: OP.recv,
     a: Math.min(length, MESSAGE_BYTES),
     flags: waitFlag(receiving, flags),
     timeout: receiving.receiveTimeout,
   });
-  return { data: takeData(reply), from: { address: reply.c >>> 0, port: reply.value2 } };
 }
 
 /** Closes one direction or both of a connection: shutdown(2); `how` is SHUT_RD, SHUT_WR or SHUT_RDWR. */

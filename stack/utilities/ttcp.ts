@@ -115,7 +115,8 @@ async function transmit(transfer: Transfer): Promise<Tally> {
 /** The transfer is over when the receiver has seen the end and closes as well. */
 async function awaitPeer(self: Process, fd: number): Promise<void> {
   await libsocket.shutdown(self, fd, SHUT_WR);
-  while ((await libsocket.recv(self, fd, libsocket.MESSAGE_BYTES)).length > 0);
+  const rest = new Uint8Array(libsocket.MESSAGE_BYTES);
+  while ((await libsocket.recvInto(self, fd, rest)) > 0);
 }
 
 async function receive(transfer: Transfer): Promise<Tally> {
@@ -123,17 +124,19 @@ async function receive(transfer: Transfer): Promise<Tally> {
   let start = refreshNow();
   let bytes = 0;
   let calls = 0;
+  const target = new Uint8Array(udp ? bufferBytes : libsocket.MESSAGE_BYTES);
   for (;;) {
-    const data = await libsocket.recv(self, fd, udp ? bufferBytes : libsocket.MESSAGE_BYTES);
-    if (udp && data.length <= UDP_MARK_BYTES) {
+    const length = await libsocket.recvInto(self, fd, target);
+    if (udp && length <= UDP_MARK_BYTES) {
       if (bytes > 0) break;
       start = refreshNow();
       continue;
     }
-    if (data.length === 0) break;
+    if (length === 0) break;
     calls++;
-    bytes += data.length;
-    if (!source) await self.stdout.write(data);
+    bytes += length;
+    // Whoever reads the output may keep it.
+    if (!source) await self.stdout.write(target.slice(0, length));
   }
   return { bytes, calls, seconds: (refreshNow() - start) / SECOND };
 }
