@@ -164,6 +164,19 @@ describe('active open', () => {
     host.close(so);
   });
 
+  test('a SYN and ACK for another number is reset, and the call goes on', () => {
+    const so = host.socket();
+    connect(so);
+    const syn = host.next();
+    host.peerPort = 9000;
+    host.hostPort = syn.sport;
+    for (const wrong of [syn.seq, syn.seq + 2]) {
+      host.inject({ flags: 'S.', seq: 300, ack: wrong });
+      host.expect({ flags: 'R', seq: wrong | 0 });
+    }
+    expect(host.state(so)).toBe('SYN_SENT');
+  });
+
   test('port unreachable refuses, host unreachable is remembered for the time-out', () => {
     const so = host.socket();
     connect(so);

@@ -54,6 +54,24 @@ describe('the retransmission timer', () => {
     expect(repeated.at - first.at).toBeLessThan(650);
   });
 
+  test('the acknowledgement of what was sent twice is no measurement (Karn)', () => {
+    const { so, seq, ack } = host.established();
+    host.write(so, 'lost');
+    const first = host.next();
+    host.advance(5000);
+    host.inject({ flags: '.', seq, ack: ack + 4 });
+    const doublings = host.all().length;
+    host.write(so, 'again');
+    const next = host.next();
+    host.advance(60_000);
+    // The time-out stays as long as it was, and no 5 s are taken for a round trip.
+    const gap = host.next().at - next.at;
+    expect(doublings).toBe(4);
+    expect(gap).toBe(200 * 2 ** doublings);
+    expect(first.at).toBe(0);
+    host.all();
+  });
+
   test('a time-out sends one segment, then slow start over what was lost', () => {
     const { so, seq, ack } = host.established();
     host.write(so, pattern(10 * MSS));

@@ -100,6 +100,14 @@ describe('sending', () => {
     ).toBe(true);
   });
 
+  test('an acknowledgement of many segments opens the window by two at most (RFC 3465)', () => {
+    const { so, seq, ack } = host.established();
+    host.write(so, pattern(60_000));
+    expect(host.all().length).toBe(10);
+    host.inject({ flags: '.', seq, ack: ack + 8 * 1460 });
+    expect(host.all().length).toBe(10);
+  });
+
   test('Nagle: a small segment waits while another is outstanding, unless TCP_NODELAY is set', () => {
     const { so, seq, ack } = host.established();
     host.write(so, 'a');
@@ -193,6 +201,16 @@ describe('the window we offer', () => {
     host.quiet();
     host.read(so);
     host.expect({ flags: '.', win: 8760 });
+  });
+
+  test('does not shrink when the buffer does', () => {
+    const { so, seq, ack } = host.established();
+    host.write(so, 'x');
+    const { win } = host.next();
+    so.rcvHiwat = 1000;
+    host.inject({ flags: 'P.', seq, ack: ack + 1, data: pattern(500) });
+    host.advance(300);
+    expect(host.next().win).toBe(win - 500);
   });
 
   test('what lies behind it is cut off', () => {

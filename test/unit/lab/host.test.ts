@@ -1,0 +1,152 @@
+// The engine behind a window, asked as the api server asks it.
+import { Buffer } from 'node:buffer';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
+import type { LabConsole, OwnedLabHost } from '../../../main/api/lab-host.ts';
+import type { PacketSummary } from '../../../main/api/model.ts';
+import { createLabHost } from '../../../main/lab/lab-host.ts';
+import { leakReport } from '../../../stack/memory/mbuf.ts';
+
+const examples = join(import.meta.dirname, '../../../main/examples');
+const twoNodes = join(examples, 'two-nodes.lab.yaml');
+const size = { columns: 80, rows: 24 };
+let host: OwnedLabHost | undefined;
+
+afterEach(async () => {
+  await host?.shutdown();
+  host = undefined;
+  expect(Object.fromEntries(leakReport())).toEqual({});
+});
+
+async function open(file: string | undefined): Promise<OwnedLabHost> {
+  host = await createLabHost(file);
+  return host;
+}
+
+/** A console and all that it has shown. */
+function consoleOn(opened: OwnedLabHost, node: string): { shell: LabConsole; shown: () => string } {
+  const shell = opened.openConsole(node, size);
+  let shown = '';
+  shell.onOutput((text) => (shown += text));
+  return { shell, shown: () => shown };
+}
+
+test('an opened lab runs and is described', async () => {
+  const lab = (await open(twoNodes)).describe();
+  expect(lab).toMatchObject({ name: 'two-nodes', state: 'running', timeMode: 'real', problems: [] });
+  expect(lab.nodes.map(({ name, state }) => `${name} ${state}`)).toEqual(['alpha running', 'beta running']);
+  expect(lab.nodes[0]!.interfaces).toContainEqual({
+    name: 'en0',
+    mac: '02:00:00:00:00:00',
+    up: true,
+    carrier: true,
+    addresses: ['10.0.0.1/24'],
+    mtu: 1500,
+  });
+  expect(lab.links[0]).toMatchObject({ name: 'wire', impairments: '1 ms ± 100 µs, 100 Mbit/s' });
+});
+
+test('a console runs commands; their packets are listed, decoded, counted and exported', async () => {
+  const opened = await open(twoNodes);
+  const packets: PacketSummary[] = [];
+  opened.subscribePackets({ points: ['link:wire'] }, (batch) => packets.push(...batch.packets));
+  const { shell, shown } = consoleOn(opened, 'alpha');
+  shell.write('ping -c 2 -i 0.1 10.0.0.2\r');
+  await vi.waitFor(() => expect(shown()).toContain('2 packets received'), 10_000);
+  await vi.waitFor(() => expect(packets.filter(({ protocol }) => protocol === 'ICMP')).toHaveLength(4), 3000);
+  const request = packets.find(({ info }) => info.includes('(ping) request'))!;
+  expect(request).toMatchObject({
+    source: '10.0.0.1',
+    destination: '10.0.0.2',
+    point: 'link:wire',
+    length: 98,
+  });
+  const detail = opened.packet(request.number)!;
+  expect(detail.layers.map(({ name }) => name)).toEqual(expect.arrayContaining(['eth', 'ip', 'icmp']));
+  expect(Buffer.from(detail.bytes, 'base64')).toHaveLength(98);
+  const [there, back] = opened.rates().links[0]!.directions;
+  expect(there!.packets).toBeGreaterThanOrEqual(3);
+  expect(back!.bytes).toBeGreaterThanOrEqual(2 * 98);
+  const exported = await opened.exportPackets([]);
+  const again = await opened.openCapture(exported.name, Buffer.from(exported.data, 'base64'));
+  expect(again.packets).toBe(exported.packets);
+  expect(opened.captureSummaries(again.id, 0, 1000).map(({ info }) => info)).toContain(request.info);
+  opened.clearPackets();
+  expect(opened.packet(request.number)).toBeUndefined();
+});
+
+test('the shell of a console ends and says so; closing one ends what it runs', async () => {
+  const opened = await open(twoNodes);
+  const { shell } = consoleOn(opened, 'alpha');
+  const exited = new Promise((resolve) => shell.onExit(resolve));
+  shell.write('exit 3\r');
+  expect(await exited).toBe(3);
+  const second = consoleOn(opened, 'alpha');
+  second.shell.write('ping 10.0.0.2\r');
+  await vi.waitFor(() => expect(second.shown()).toContain('icmp_seq=0'), 5000);
+  second.shell.close();
+  const third = consoleOn(opened, 'alpha');
+  await vi.waitFor(() => {
+    third.shell.write('pidin\r');
+    expect(third.shown()).toContain('io-pkt');
+    expect(third.shown().split('pidin').at(-1)).not.toContain('ping');
+  }, 5000);
+  expect(() => opened.openConsole('nobody', size)).toThrow('nobody');
+});
+
+test('a change on a node raises the revision', async () => {
+  const opened = await open(twoNodes);
+  const before = opened.rates().revision;
+  consoleOn(opened, 'beta').shell.write('ifconfig en0 down\r');
+  await vi.waitFor(() => expect(opened.rates().revision).toBeGreaterThan(before), 3000);
+  const [alpha, beta] = opened.describe().nodes;
+  expect(beta!.interfaces.find(({ name }) => name === 'en0')).toMatchObject({ up: false, carrier: false });
+  expect(alpha!.interfaces.find(({ name }) => name === 'en0')).toMatchObject({ up: true, carrier: false });
+});
+
+test('a lab is stopped, started, restarted and replaced', async () => {
+  const opened = await open(twoNodes);
+  await opened.stop();
+  expect(opened.describe().state).toBe('stopped');
+  expect(() => opened.openConsole('alpha', size)).toThrow('stopped');
+  await opened.start();
+  await opened.restart();
+  expect(opened.describe().state).toBe('running');
+  const problems = await opened.openLab({
+    name: 'broken.lab.yaml',
+    text: 'name: x\nnodes:\n  a: { stack: none }\n',
+  });
+  expect(problems.map(({ line }) => line)).toContain(3);
+  expect(opened.describe().name).toBe('two-nodes');
+  const examplesThere = await opened.examples();
+  expect(examplesThere.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['two-nodes', 'router', 'switch']),
+  );
+  const router = examplesThere.find(({ name }) => name === 'router')!;
+  expect(await opened.openLab({ name: 'router.lab.yaml', text: router.text })).toEqual([]);
+  expect(opened.describe()).toMatchObject({ name: 'router', state: 'running' });
+});
+
+test('what start-up lines did wrong is in the log and among the problems', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'stackscope-'));
+  const file = join(folder, 'wrong.lab.yaml');
+  await writeFile(
+    file,
+    'name: wrong\nnodes:\n  a: { stack: io-pkt-v4, interfaces: [en0], startup: ["ifconfig en7 up"] }\n',
+  );
+  const opened = await open(file);
+  expect(opened.log('a').map(({ text }) => text)).toContainEqual(expect.stringContaining('ifconfig en7 up'));
+  expect(opened.describe().problems.map(({ message }) => message)).toContainEqual(
+    expect.stringContaining('en7'),
+  );
+  await rm(folder, { recursive: true });
+});
+
+test('without a lab there is a host that says what to do', async () => {
+  const opened = await open(undefined);
+  expect(opened.describe()).toMatchObject({ state: 'stopped', nodes: [] });
+  await expect(opened.start()).rejects.toThrow('open a lab file');
+  await expect(createLabHost(join(examples, 'absent.lab.yaml'))).rejects.toThrow('no such file');
+});
