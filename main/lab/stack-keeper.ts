@@ -74,6 +74,10 @@ export class StackKeeper {
     this.#running.add(port);
     attachStack(this.#node, port, { argv, onSlain: () => this.#end(port) });
     this.onStack();
+    if (command.threads !== undefined && command.threads !== this.#engine.threads) {
+      const text = `-t ${command.threads}: the lab's ${this.#engine.threads} threads serve the stacks of all nodes`;
+      this.#node.log.write(SLOG.notice, command.variant, text);
+    }
     serveInstance(address);
     for (const wanted of wantedTaps) await this.#joinTap(wanted, complaints);
     for (const complaint of complaints) {

@@ -85,6 +85,12 @@ export function enqueueList(q: Queue, first: number, last: number, count: number
   return rest;
 }
 
+/** How many records wait, as of all that other threads did before they gave up a lock that this one took or found free. */
+export function queueLength(q: Queue): number {
+  return Atomics.load(u32, (q.ptr + LEN) >>> 2);
+}
+const LEN = queueStruct.offsets.len;
+
 /** Takes the first record, 0 if there is none. */
 export function dequeue(q: Queue): number {
   if (q.len === 0) return 0;

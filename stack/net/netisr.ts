@@ -3,7 +3,7 @@
  * drained an interface enters the context in place if it is free (runtime/context.ts) and looks again after leaving it.
  */
 import { mFree, mbuf } from '../memory/mbuf.ts';
-import { dequeue, dequeueAll, nextRecord } from '../memory/queue.ts';
+import { dequeue, dequeueAll, nextRecord, queueLength } from '../memory/queue.ts';
 import { refreshNow } from '../runtime/clock.ts';
 import { leave, tryEnter } from '../runtime/context.ts';
 import { REASON } from '../runtime/trace.ts';
@@ -82,7 +82,7 @@ function round(stack: number): boolean {
 
 function hasWork(stack: number): boolean {
   const { input, requests } = stackParts(stack);
-  return input.len !== 0 || requests.len !== 0;
+  return queueLength(input) !== 0 || queueLength(requests) !== 0;
 }
 
 /** Works in the context of `stack` until nothing is left; true unless it stopped early for fairness. */

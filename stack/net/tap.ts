@@ -99,10 +99,19 @@ export type CaptureVisitor = (
   bytes: Uint8Array,
 ) => void;
 
+/** How far the ring is written; what lies before is there for this thread to read. */
+function writtenSoFar(): number {
+  lock(header.ptr);
+  const { head } = header;
+  unlock(header.ptr);
+  return head;
+}
+
 /** Hands what is in the ring to `visit`, oldest first, and says how many packets that were. One reader at a time. */
 export function drainCaptures(visit: CaptureVisitor): number {
   let seen = 0;
-  while (header.tail < header.head) {
+  const head = writtenSoFar();
+  while (header.tail < head) {
     const at = ring + (header.tail % RING_BYTES);
     const bytes = u32[at >>> 2]!;
     if (bytes === 0) {

@@ -3,6 +3,8 @@
  * Addresses are dotted quads, MAC addresses colon-separated hexadecimal. A call that fails answers with an errno and a text.
  */
 
+import type { SlabReport } from '../../memory/slab.ts';
+
 /** Interface flags (if.h). */
 export const IFF = {
   UP: 0x1,
@@ -98,14 +100,7 @@ export interface SysctlInfo {
   readonly writable: boolean;
 }
 
-export interface PoolInfo {
-  readonly name: string;
-  readonly recordBytes: number;
-  readonly capacity: number;
-  readonly inUse: number;
-  readonly highWater: number;
-  readonly failures: number;
-}
+export type PoolInfo = SlabReport;
 
 export interface ControlMap {
   /** All interfaces, or one (ENXIO if there is none of that name). */
