@@ -1,0 +1,273 @@
+// A lab on a TAP and the Linux kernel with its programs: ping, curl, Node's own http server, tshark as the judge of every frame. All in a network
+// namespace of this test.
+import { createHash, randomBytes } from 'node:crypto';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import http from 'node:http';
+import net from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { requires } from '../support/requires.ts';
+import { runProgram, startStackscope } from './support/lab-process.ts';
+import type { LabProcess } from './support/lab-process.ts';
+import { enterNetworkNamespace } from './support/network-namespace.ts';
+
+const tools = ['ip', 'ping', 'curl', 'tshark', 'ethtool', 'unshare'];
+const missing = requires({ tools, root: true, netns: true, tun: true });
+
+const BYTES = 50_000_000;
+const IMPAIRED_BYTES = 5_000_000;
+const LINUX = '10.0.9.254';
+const NEAR = '10.0.9.1';
+const FAR = '10.0.7.2';
+const SIZES = ['56', '1472', '65507'];
+
+const labText = (impairments: string): string => `
+name: linux
+nodes:
+  gamma:
+    stack: io-pkt-v4-hc -ptcpip forward
+    interfaces: [en0, en1]
+    startup: ['ifconfig en0 ${NEAR}/24 up', 'ifconfig en1 10.0.7.1/24 up', 'httpd -p 80 &']
+  delta:
+    stack: io-pkt-v4-hc
+    interfaces: [en0]
+    startup: ['ifconfig en0 ${FAR}/24 up', 'route add default 10.0.7.1', 'httpd -p 80 &',
+      'sleep 0.3; http get -o /tmp/data http://127.0.0.1/bytes/300000', 'nc -l -p 5000 < /tmp/data > /var/www/got &']
+    files: { /var/www/index.html: here }
+ports:
+  host: { tap: sscope0, address: ${LINUX}/24 }
+links:
+  up: { between: [gamma:en0, host]${impairments} }
+  inner: { between: [gamma:en1, delta:en0] }
+`;
+
+/** What httpd sends for /bytes/N. */
+function pattern(count: number): Buffer {
+  return Buffer.alloc(count).map((_, i) => i % 251);
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'stackscope-'));
+  if (missing !== undefined) return;
+  enterNetworkNamespace();
+  await runProgram('ip', 'link', 'set', 'lo', 'up');
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+/** Resolves when the lab has made its TAP and switched it on. */
+async function tapAppears(): Promise<void> {
+  const up = async (): Promise<void> =>
+    expect(await runProgram('ip', 'addr', 'show', 'sscope0')).toContain(LINUX);
+  await vi.waitFor(up, { timeout: 10_000, interval: 20 });
+}
+
+/** Starts a lab and waits until its nodes answer; Linux computes its checksums itself, for the capture to show them. */
+async function startLab(text: string, ...options: string[]): Promise<LabProcess> {
+  const file = join(folder, 'linux.lab.yaml');
+  await writeFile(file, text);
+  const lab = startStackscope('run', file, ...options);
+  try {
+    await tapAppears();
+    await runProgram('ethtool', '-K', 'sscope0', 'tx', 'off');
+    await runProgram('ip', 'route', 'replace', '10.0.7.0/24', 'via', NEAR);
+    await vi.waitFor(() => runProgram('curl', '-sf', '-m', '1', `http://${FAR}/`), {
+      timeout: 10_000,
+      interval: 100,
+    });
+  } catch (error) {
+    const { out, err } = await lab.interrupt();
+    throw new Error(`the lab did not start: ${err}${out}`, { cause: error });
+  }
+  return lab;
+}
+
+/** Frames of a capture with a malformed field or a checksum that is not good. */
+async function badFrames(capture: string): Promise<string> {
+  const checks = ['ip', 'tcp', 'udp', 'icmp'];
+  const filter = ['_ws.malformed', ...checks.map((name) => `${name}.checksum.status == "Bad"`)].join(' || ');
+  const validate = ['ip', 'tcp', 'udp'].flatMap((name) => ['-o', `${name}.check_checksum:TRUE`]);
+  // The contents of http bodies say nothing about the stack and cost minutes.
+  const quick = ['-o', 'tcp.desegment_tcp_streams:FALSE', '--disable-protocol', 'http'];
+  return runProgram('tshark', '-n', '-r', capture, ...validate, ...quick, '-Y', filter);
+}
+
+/** Gets a URL with the namespace's own client and returns the digest of its body. */
+async function fetched(url: string): Promise<string> {
+  const file = join(folder, 'fetched');
+  await runProgram('curl', '-sf', '-o', file, url);
+  return sha256(await readFile(file));
+}
+
+describe.skipIf(missing)('the Linux kernel and its programs reach a lab', () => {
+  let lab: LabProcess;
+  let capture: string;
+  beforeAll(async () => {
+    capture = join(folder, 'up.pcapng');
+    lab = await startLab(labText(''), '--capture', `link:up=${capture}`);
+  });
+  afterAll(async () => {
+    await lab.interrupt();
+  });
+
+  it.each(SIZES.flatMap((size) => [NEAR, FAR].map((to) => [size, to] as const)))(
+    'ping of %s bytes to %s',
+    async (size, to) => {
+      const text = await runProgram('ping', '-c', '5', '-i', '0.05', '-W', '2', '-s', size, to);
+      expect(text).toContain('5 received, 0% packet loss');
+    },
+  );
+
+  it.each([NEAR, FAR])('curl fetches 50 MB from %s and posts 50 MB to it', async (to) => {
+    expect(await fetched(`http://${to}/bytes/${BYTES}`)).toBe(sha256(pattern(BYTES)));
+    const upload = join(folder, 'upload');
+    const bytes = randomBytes(BYTES);
+    await writeFile(upload, bytes);
+    const answer = await runProgram(
+      'curl',
+      '-sf',
+      '-H',
+      'Expect:',
+      '--data-binary',
+      `@${upload}`,
+      `http://${to}/`,
+    );
+    expect(answer.trim()).toBe(`bytes=${BYTES} sha256=${sha256(bytes)}`);
+  });
+
+  it('a hundred connections at once', async () => {
+    const config = join(folder, 'parallel');
+    const lines = Array.from(
+      { length: 100 },
+      (_, i) => `url = "http://${i % 2 === 0 ? NEAR : FAR}/bytes/${20_000 + i}"\noutput = "${folder}/p${i}"`,
+    );
+    await writeFile(config, lines.join('\n'));
+    await runProgram(
+      'curl',
+      '-sf',
+      '--no-keepalive',
+      '-Z',
+      '--parallel-immediate',
+      '--parallel-max',
+      '100',
+      '-K',
+      config,
+    );
+    for (let i = 0; i < 100; i++)
+      expect(sha256(await readFile(join(folder, `p${i}`)))).toBe(sha256(pattern(20_000 + i)));
+  });
+
+  it('a half-closed connection still carries the other direction', async () => {
+    const socket = net.connect({ host: FAR, port: 5000, allowHalfOpen: true });
+    socket.end('this is all');
+    const chunks: Buffer[] = [];
+    for await (const chunk of socket as AsyncIterable<Buffer>) chunks.push(chunk);
+    expect(sha256(Buffer.concat(chunks))).toBe(sha256(pattern(300_000)));
+    expect(await runProgram('curl', '-sf', `http://${FAR}/got`)).toBe('this is all');
+  });
+
+  it('a closed port refuses', async () => {
+    const refused = new Promise((resolve) => net.connect(81, FAR).on('error', resolve));
+    expect(await refused).toMatchObject({ code: 'ECONNREFUSED' });
+  });
+
+  it('every frame is as the standards say', async () => {
+    const { status, err } = await lab.interrupt();
+    expect(err).not.toMatch(/dropped|error/);
+    expect(status).toBe(0);
+    expect(await badFrames(capture)).toBe('');
+  });
+});
+
+describe.skipIf(missing)('a lab reaches the Linux kernel and its programs', () => {
+  it('pings Linux, fetches 50 MB from it and posts 50 MB to it, frame by frame as the standards say', async () => {
+    const digests: string[] = [];
+    const server = http.createServer((request, response) => {
+      if (request.method === 'GET') {
+        response.end(pattern(BYTES));
+        return;
+      }
+      const hash = createHash('sha256');
+      request.on('data', (chunk: Buffer) => hash.update(chunk));
+      request.on('end', () => {
+        digests.push(hash.digest('hex'));
+        response.end('taken\n');
+      });
+    });
+    const capture = join(folder, 'from-lab.pcapng');
+    const file = join(folder, 'from-lab.lab.yaml');
+    await writeFile(file, labText(''));
+    // The server listens before its address is there.
+    await new Promise<void>((resolve) => server.listen(8080, '0.0.0.0', resolve));
+    const commands = [
+      ...SIZES.map((size) => `delta: ping -c 3 -i 0.1 -s ${size} ${LINUX}`),
+      `delta: http get -o /tmp/body http://${LINUX}:8080/`,
+      `delta: http post -d @/tmp/body http://${LINUX}:8080/`,
+      `gamma: traceroute -n -m 3 ${LINUX}`,
+    ];
+    const lab = startStackscope(
+      'run',
+      file,
+      '--capture',
+      `link:up=${capture}`,
+      ...commands.flatMap((line) => ['--exec', line]),
+    );
+    // Linux has to find the way back to the node behind the router.
+    await tapAppears();
+    await runProgram('ip', 'route', 'replace', '10.0.7.0/24', 'dev', 'sscope0', 'via', NEAR, 'onlink');
+    await runProgram('ethtool', '-K', 'sscope0', 'tx', 'off');
+    const { status, out, err } = await lab.finished;
+    server.close();
+    expect(err).not.toContain('error');
+    expect(out.match(/3 packets received, 0.0% packet loss/g)).toHaveLength(SIZES.length);
+    expect(out).toContain('taken');
+    expect(digests).toEqual([sha256(pattern(BYTES))]);
+    expect(status).toBe(0);
+    expect(await badFrames(capture)).toBe('');
+  });
+});
+
+describe.skipIf(missing)('over a link that loses, delays and reorders', () => {
+  it('transfers arrive whole, both ways', async () => {
+    const lab = await startLab(labText(', delay: 3ms, loss: 1%, reorder: 1%, rate: 200mbit, queue: 200'));
+    try {
+      expect(await fetched(`http://${FAR}/bytes/${IMPAIRED_BYTES}`)).toBe(sha256(pattern(IMPAIRED_BYTES)));
+      const upload = join(folder, 'upload');
+      const bytes = randomBytes(IMPAIRED_BYTES);
+      await writeFile(upload, bytes);
+      const answer = await runProgram(
+        'curl',
+        '-sf',
+        '-H',
+        'Expect:',
+        '--data-binary',
+        `@${upload}`,
+        `http://${FAR}/`,
+      );
+      expect(answer.trim()).toBe(`bytes=${IMPAIRED_BYTES} sha256=${sha256(bytes)}`);
+    } finally {
+      expect((await lab.interrupt()).status).toBe(0);
+    }
+  });
+});
+
+describe.skipIf(missing)('the TAP example', () => {
+  it('answers ping and curl of the Linux kernel', async () => {
+    const lab = startStackscope('run', join(import.meta.dirname, '../../main/examples/tap.lab.yaml'));
+    try {
+      await vi.waitFor(() => runProgram('ping', '-c', '1', '-W', '1', NEAR), {
+        timeout: 10_000,
+        interval: 100,
+      });
+      expect(await runProgram('ping', '-c', '3', '-i', '0.1', NEAR)).toContain('3 received, 0% packet loss');
+      expect(await vi.waitFor(() => runProgram('curl', '-sf', `http://${NEAR}/`), 5000)).toContain(
+        'This is node gamma',
+      );
+    } finally {
+      expect((await lab.interrupt()).status).toBe(0);
+    }
+  });
+});
