@@ -3,14 +3,26 @@
  * Gates are reported, not enforced: the exit status is 0 unless something could not be measured (1) or was not understood (2).
  */
 import { parseArgs } from 'node:util';
+import { benchCapture } from './capture.ts';
+import { runJob } from './child.ts';
+import { benchManyNodes } from './many-nodes.ts';
 import { FULL, QUICK } from './rounds.ts';
 import type { Effort } from './rounds.ts';
 import type { Row } from './row.ts';
 import { table } from './table.ts';
 import { benchTcp } from './tcp.ts';
+import { benchUdp } from './udp.ts';
+
+const isRing = ({ name }: Row): boolean => name.includes('ring');
 
 const benches: Readonly<Record<string, (effort: Effort) => Promise<Row[]>>> = {
+  kernels: () => runJob('kernels', {}),
+  rings: async () => (await runJob('memory', {})).filter(isRing),
+  mbufs: async () => (await runJob('memory', {})).filter((row) => !isRing(row)),
+  udp: benchUdp,
   tcp: benchTcp,
+  'many-nodes': benchManyNodes,
+  capture: benchCapture,
 };
 
 async function main(): Promise<number> {

@@ -1,0 +1,59 @@
+/**
+ * UDP datagrams from one node to another: programs that keep many calls under way, and the datagrams per second that arrive.
+ */
+import { AF_INET, SOCK_DGRAM, SOL_SOCKET, SO_RCVBUF } from '../../../stack/runtime/messages/request.ts';
+import { ERRNO, SystemError } from '../../../stack/runtime/messages/errno.ts';
+import { INADDR_ANY } from '../../../stack/socket/inet.ts';
+import * as libsocket from '../../../stack/socket/libsocket.ts';
+import { BETA_ADDRESS, startTwoNodes, transferRate } from './two-nodes.ts';
+import type { LabMode, Timing, Transfer } from './two-nodes.ts';
+
+const PORT = 5001;
+/** Calls under way at a time, as threads of a program would have them. */
+const CALLS = 64;
+const RECEIVE_BUFFER = 1_048_576;
+
+/** A full send queue is no failure of a sender that goes as fast as it can. */
+function passOver(error: unknown): void {
+  if (!(error instanceof SystemError) || error.errno !== ERRNO.ENOBUFS) throw error;
+}
+
+function datagrams(bytes: number): Transfer {
+  const payload = new Uint8Array(bytes).fill(1);
+  return {
+    async source(self) {
+      const fd = await libsocket.socket(self, AF_INET, SOCK_DGRAM, 0);
+      await libsocket.connect(self, fd, { address: BETA_ADDRESS, port: PORT });
+      for (;;) {
+        await Promise.all(
+          Array.from({ length: CALLS }, () => libsocket.send(self, fd, payload).catch(passOver)),
+        );
+      }
+    },
+    async sink(self, received, onReady) {
+      const fd = await libsocket.socket(self, AF_INET, SOCK_DGRAM, 0);
+      await libsocket.setsockopt(self, fd, SOL_SOCKET, SO_RCVBUF, RECEIVE_BUFFER);
+      await libsocket.bind(self, fd, { address: INADDR_ANY, port: PORT });
+      onReady();
+      const receive = async (): Promise<never> => {
+        const target = new Uint8Array(bytes + 1);
+        for (;;) {
+          const length = await libsocket.recvInto(self, fd, target);
+          if (length !== bytes) throw new Error(`a datagram of ${length} bytes arrives, ${bytes} were sent`);
+          received.count++;
+        }
+      };
+      return Promise.race(Array.from({ length: CALLS }, receive));
+    },
+  };
+}
+
+/** One run in a lab of its own: datagrams per second. */
+export async function datagramsJob(options: LabMode & Timing & { readonly bytes: number }): Promise<number> {
+  const lab = await startTwoNodes(options);
+  try {
+    return await transferRate(lab, options, datagrams(options.bytes));
+  } finally {
+    await lab.stop();
+  }
+}
