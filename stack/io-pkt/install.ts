@@ -5,6 +5,7 @@ import { installNetisr } from '../net/netisr.ts';
 import { installSockets } from '../net/socket-requests.ts';
 import { installArp } from '../netinet/arp.ts';
 import { installIcmp } from '../netinet/icmp.ts';
+import { installForwarding } from '../netinet/ip-forward.ts';
 import { installIp } from '../netinet/ip-input.ts';
 import { installReassembly } from '../netinet/ip-reassembly.ts';
 import { installRaw } from '../netinet/raw.ts';
@@ -18,6 +19,7 @@ export function installStack(): void {
   installControl();
   installArp();
   installIp();
+  installForwarding();
   installReassembly();
   installIcmp();
   installUdp();

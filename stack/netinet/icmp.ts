@@ -85,6 +85,8 @@ function answerEcho(stack: Stack, packet: number, header: number): void {
   putBe16(q + 2, 0);
   putChecksum(q + 2, sumChain(m, 0, mbuf(m).pktLen, 0));
   mbuf(m).flags &= ~(M_BCAST | M_MCAST);
+  // From here on it is a packet of our own.
+  mbuf(m).rcvif = 0;
   count(stack.ptr, STAT.icmpReflect);
   count(stack.ptr, STAT.icmpOutEchoReply);
   ipOutput(stack.ptr, m, from, source, IPPROTO_ICMP, sysctlValue(stack.ptr, SYSCTL.ipTtl), tos, 0, 0);

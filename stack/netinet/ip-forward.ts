@@ -12,6 +12,7 @@ import { count, sysctlValue } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
 import { SYSCTL } from '../net/sysctl.ts';
+import { setUnreachableHandler } from './arp.ts';
 import {
   ICMP_REDIRECT,
   ICMP_TIMXCEED,
@@ -101,4 +102,15 @@ function redirectIfNearer(stack: Stack, m: number, route: Route, destination: nu
     );
     return;
   }
+}
+
+/** A next hop does not answer: whoever sent a packet for it that was forwarded is told; our own programs find out by themselves. */
+function onUnreachable(stack: number, m: number): void {
+  if (mbuf(m).rcvif === 0) mFree(m);
+  else icmpError(stack, m, ICMP_UNREACH, UNREACH_HOST, 0);
+}
+
+/** Makes forwarding part of the stack in this thread. */
+export function installForwarding(): void {
+  setUnreachableHandler(onUnreachable);
 }

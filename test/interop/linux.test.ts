@@ -44,7 +44,9 @@ links:
 
 /** What httpd sends for /bytes/N. */
 function pattern(count: number): Buffer {
-  return Buffer.alloc(count).map((_, i) => i % 251);
+  const bytes = Buffer.alloc(count);
+  for (let i = 0; i < count; i++) bytes[i] = i % 251;
+  return bytes;
 }
 
 const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
