@@ -141,8 +141,3 @@ export async function control<N extends ControlName>(
   if (reply.status !== 0) throw new SystemError(reply.status, text === '' ? name : text);
   return JSON.parse(text) as ControlOut<N>;
 }
-
-/** How many calls wait for their reply. */
-export function callsInFlight(): number {
-  return completions.length - freeSlots.length;
-}

@@ -2,7 +2,7 @@
  * A plug: where a device meets a link. The device leaves frames in `out` and raises the link's source; the link leaves frames in `in` and raises the
  * device's source. Virtual cards, host TAPs and ports of switches all have one; a link knows nothing else of them.
  */
-import { mFreeList, mbuf } from '../memory/mbuf.ts';
+import { mFreeList } from '../memory/mbuf.ts';
 import { QUEUE_BYTES, dequeueAll, enqueueList, nextRecord, queueAt } from '../memory/queue.ts';
 import type { Queue } from '../memory/queue.ts';
 import { slab } from '../memory/slab.ts';
@@ -99,11 +99,4 @@ export function deliver(plug: Plug, first: number, last: number, count: number):
   for (let m = rest; m !== 0; m = nextRecord(m)) dropped++;
   mFreeList(rest);
   return dropped;
-}
-
-/** Bytes of a list of frames. */
-export function listBytes(m: number): number {
-  let bytes = 0;
-  for (; m !== 0; m = nextRecord(m)) bytes += mbuf(m).pktLen;
-  return bytes;
 }

@@ -2,7 +2,7 @@
  * Socket buffers (struct sockbuf): what was received and not read, what was written and not acknowledged. Data stays in the clusters it arrived in;
  * segments that are sent share the clusters of the send buffer.
  */
-import { mFree, mFreeOne, mbuf, mOwn, ownerTag } from '../memory/mbuf.ts';
+import { mFreeOne, mbuf, mOwn, ownerTag } from '../memory/mbuf.ts';
 import { chainLast, mShareRange, mSplit } from '../memory/mbuf-chain.ts';
 import type { Socket } from './socket.ts';
 
@@ -139,13 +139,4 @@ export function sndShare(so: Socket, owner: number, off: number, len: number): n
   so.sndHint = m;
   so.sndHintOff = start;
   return mShareRange(owner, m, off - start, len);
-}
-
-/** Drops the send buffer. */
-export function sndFlush(so: Socket): void {
-  mFree(so.sndFirst);
-  so.sndFirst = 0;
-  so.sndLast = 0;
-  so.sndCount = 0;
-  so.sndHint = 0;
 }

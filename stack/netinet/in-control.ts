@@ -12,7 +12,6 @@ import {
   addRoute,
   eachRoute,
   exactRoute,
-  maskOf,
   prefixLength,
   removeRoute,
   removeRoutesVia,
@@ -109,9 +108,4 @@ export function dropAddress(ifp: Ifnet, ptr: number): void {
 /** The broadcast address of a network; 0 for networks without one (RFC 3021). */
 export function broadcastOf(address: number, netmask: number): number {
   return netmask >= 0xfffffffe ? 0 : (address | ~netmask) >>> 0;
-}
-
-/** The network part of an address. */
-export function networkOf(address: number, length: number): number {
-  return (address & maskOf(length)) >>> 0;
 }

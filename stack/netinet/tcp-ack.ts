@@ -11,7 +11,7 @@ import { STAT } from '../net/statistics.ts';
 import { seg } from './tcp-arrival.ts';
 import { challengeAck } from './tcp-challenge.ts';
 import { congestionOf } from './tcp-congestion.ts';
-import { TH_FIN } from './tcp-header.ts';
+import { TH_FIN, seqGt, seqLeq, seqLt } from './tcp-header.ts';
 import { ackInRecovery, duplicateAck } from './tcp-loss-recovery.ts';
 import { options } from './tcp-options.ts';
 import { stopPersist, tcpOutput } from './tcp-output.ts';
@@ -46,7 +46,7 @@ export function processAck(tp: Tcpcb, so: Socket): number {
   const ack = seg.ack;
   const acked = (ack - tp.sndUna) | 0;
   if (acked <= 0) return oldAck(tp, acked);
-  if (((ack - tp.sndMax) | 0) > 0) {
+  if (seqGt(ack, tp.sndMax)) {
     count(tp.stack, STAT.tcpInAckTooMuch);
     tp.flags |= TF_ACKNOW;
     return ACK_DROP;
@@ -86,7 +86,7 @@ export function advance(tp: Tcpcb, so: Socket, ack: number): void {
   const inBuffer = Math.min(acked, so.sndCount);
   if (inBuffer > 0) sndDrop(so, inBuffer);
   tp.sndUna = ack;
-  if (((tp.sndNxt - ack) | 0) < 0) tp.sndNxt = ack;
+  if (seqLt(tp.sndNxt, ack)) tp.sndNxt = ack;
   tp.rexmitCount = 0;
   if (ack === tp.sndMax) stopTimer(tp, TIMER_REXMIT);
   else if (!timerRunning(tp, TIMER_PERSIST)) setTimer(tp, TIMER_REXMIT, now() + currentRto(tp));
@@ -98,7 +98,7 @@ export function advance(tp: Tcpcb, so: Socket, ack: number): void {
 /** The round trip of the timed segment; after a retransmission that of the echoed timestamp, which tells the copies apart (RFC 7323 §4). */
 function measure(tp: Tcpcb, ack: number): void {
   if ((tp.flags & TF_TIMING) !== 0) {
-    if (((ack - tp.rttSeq) | 0) <= 0) return;
+    if (seqLeq(ack, tp.rttSeq)) return;
     tp.flags &= ~TF_TIMING;
     updateRtt(tp, now() - tp.rttTime);
   } else if (tp.rexmitShift > 0 && options.timestamp && options.echo !== 0) {

@@ -8,7 +8,7 @@ import { inpcbs } from './inpcb.ts';
 import { IP_DST, IP_LENGTH, IP_SRC, addressAt } from './ip.ts';
 import type { ControlEvent } from './protocols.ts';
 import { lookupConnection } from './tcp-demux.ts';
-import { TCP_DPORT, TCP_SEQ, TCP_SPORT } from './tcp-header.ts';
+import { TCP_DPORT, TCP_SEQ, TCP_SPORT, seqGeq, seqLt } from './tcp-header.ts';
 import { lowerMss } from './tcp-mss.ts';
 import { tcpOutput } from './tcp-output.ts';
 import { stopTiming } from './tcp-rtt.ts';
@@ -51,7 +51,7 @@ export function tcpControl(stack: number, event: ControlEvent, ip: number, mtu: 
   if (inpcb === 0) return;
   const tp = tcpcbs.get(inpcbs.get(inpcb).ppcb);
   const seq = be32(th + TCP_SEQ);
-  if (((seq - tp.sndUna) | 0) < 0 || ((seq - tp.sndMax) | 0) >= 0 || tp.state === TCPS_TIME_WAIT) return;
+  if (seqLt(seq, tp.sndUna) || seqGeq(seq, tp.sndMax) || tp.state === TCPS_TIME_WAIT) return;
   if (event === 'too-big') tooBig(tp, mtu, be16(ip + IP_LENGTH));
   else if (errnoOf(event) === 0) return;
   else if (isHard(event) && tp.state <= TCPS_SYN_RECEIVED) tcpDrop(tp, errnoOf(event));

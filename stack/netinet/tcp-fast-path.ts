@@ -13,7 +13,7 @@ import { count, countBy, sysctlValue } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
 import { SYSCTL } from '../net/sysctl.ts';
 import { advance, outputIfDue } from './tcp-ack.ts';
-import { TCP_FLAGS, TCP_HEADER, TH_ACK, TH_PUSH } from './tcp-header.ts';
+import { TCP_FLAGS, TCP_HEADER, TH_ACK, TH_PUSH, seqGt } from './tcp-header.ts';
 import { TIMESTAMP_BYTES, isPlainTimestamp, options } from './tcp-options.ts';
 import { tcpOutput } from './tcp-output.ts';
 import { TF_ACKNOW, TF_DELACK, TF_RECOVERY, TF_TIMESTAMP, TIMER_DELACK, setTimer } from './tcpcb.ts';
@@ -48,7 +48,7 @@ export function fastInput(
   if (offered === 0 || tp.sndWnd === 0 || !plainOptions(tp, th, off - TCP_HEADER)) return false;
   const acked = (ack - tp.sndUna) | 0;
   if (length === 0) {
-    if (acked <= 0 || ((ack - tp.sndMax) | 0) > 0) return false;
+    if (acked <= 0 || seqGt(ack, tp.sndMax)) return false;
     takeTimestamp(tp, th);
     mFree(m);
     fastAck(tp, so, ack, acked, seq, offered);
@@ -66,7 +66,7 @@ function takeTimestamp(tp: Tcpcb, th: number): void {
   const time = now();
   tp.lastReceived = time;
   tp.keepCount = 0;
-  if ((tp.flags & TF_TIMESTAMP) === 0 || ((tp.rcvNxt - tp.lastAckSent) | 0) > 0) return;
+  if ((tp.flags & TF_TIMESTAMP) === 0 || seqGt(tp.rcvNxt, tp.lastAckSent)) return;
   tp.tsRecent = be32(th + TCP_HEADER + 4);
   tp.tsRecentAge = time;
 }

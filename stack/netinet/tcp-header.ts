@@ -3,7 +3,6 @@
  */
 export const TCP_HEADER = 20;
 /** Longest header with options. */
-export const TCP_MAX_HEADER = 60;
 /** Offsets of the fields. */
 export const TCP_SPORT = 0;
 export const TCP_DPORT = 2;
@@ -13,14 +12,12 @@ export const TCP_OFF = 12;
 export const TCP_FLAGS = 13;
 export const TCP_WIN = 14;
 export const TCP_SUM = 16;
-export const TCP_URP = 18;
 
 export const TH_FIN = 0x01;
 export const TH_SYN = 0x02;
 export const TH_RST = 0x04;
 export const TH_PUSH = 0x08;
 export const TH_ACK = 0x10;
-export const TH_URG = 0x20;
 
 /** Largest value of the window field, and largest shift of it (RFC 7323 §2.3). */
 export const TCP_MAXWIN = 65_535;
@@ -41,13 +38,4 @@ export function seqGt(a: number, b: number): boolean {
 
 export function seqGeq(a: number, b: number): boolean {
   return ((a - b) | 0) >= 0;
-}
-
-export function seqMax(a: number, b: number): number {
-  return ((a - b) | 0) >= 0 ? a : b;
-}
-
-/** How far `a` lies behind `b`, -2^31 to 2^31-1. */
-export function seqDiff(a: number, b: number): number {
-  return (a - b) | 0;
 }

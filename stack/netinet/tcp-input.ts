@@ -35,6 +35,10 @@ import {
   TH_FIN,
   TH_RST,
   TH_SYN,
+  seqGeq,
+  seqGt,
+  seqLeq,
+  seqLt,
 } from './tcp-header.ts';
 import { listenInput, synAcked, synSentInput } from './tcp-listen.ts';
 import { options, parseOptions } from './tcp-options.ts';
@@ -148,8 +152,8 @@ function slowInput(inpcb: number): void {
 /** A SYN that is newer than anything of the connection in TIME_WAIT begins another one (RFC 9293 §3.10.7.4, RFC 6191). */
 function callsAgain(tp: Tcpcb): boolean {
   if ((seg.flags & (TH_SYN | TH_ACK | TH_RST)) !== TH_SYN) return false;
-  if (((seg.seq - tp.rcvNxt) | 0) > 0) return true;
-  return options.timestamp && (tp.flags & TF_TIMESTAMP) !== 0 && ((options.value - tp.tsRecent) | 0) > 0;
+  if (seqGt(seg.seq, tp.rcvNxt)) return true;
+  return options.timestamp && (tp.flags & TF_TIMESTAMP) !== 0 && seqGt(options.value, tp.tsRecent);
 }
 
 function connectionInput(tp: Tcpcb, inp: Inpcb): void {
@@ -187,12 +191,12 @@ function finish(tp: Tcpcb, so: Socket): void {
 
 /** Our SYN is acknowledged, or not: then the segment is refused (RFC 9293 §3.10.7.4, fifth, SYN-RECEIVED). */
 function completeHandshake(tp: Tcpcb): boolean {
-  if (((seg.ack - tp.sndUna) | 0) <= 0 || ((seg.ack - tp.sndMax) | 0) > 0) {
+  if (seqLeq(seg.ack, tp.sndUna) || seqGt(seg.ack, tp.sndMax)) {
     resetSegment();
     return false;
   }
   tp.sndUna = (tp.iss + 1) | 0;
-  if (((tp.sndNxt - tp.sndUna) | 0) < 0) tp.sndNxt = tp.sndUna;
+  if (seqLt(tp.sndNxt, tp.sndUna)) tp.sndNxt = tp.sndUna;
   synAcked(tp);
   tp.sndWl1 = (seg.seq - 1) | 0;
   tcpEstablished(tp);
@@ -215,7 +219,7 @@ function acceptable(tp: Tcpcb, so: Socket): boolean {
     return false;
   }
   if (!trimBack(tp, so)) return false;
-  if (options.timestamp && ((seg.seq - tp.lastAckSent) | 0) <= 0) {
+  if (options.timestamp && seqLeq(seg.seq, tp.lastAckSent)) {
     tp.tsRecent = options.value;
     tp.tsRecentAge = now();
   }
@@ -225,7 +229,7 @@ function acceptable(tp: Tcpcb, so: Socket): boolean {
 /** PAWS (RFC 7323 §5.3): a segment older than the last one is acknowledged and dropped; one without a timestamp is dropped (§3.2). */
 function timestampGood(tp: Tcpcb): boolean {
   if (!options.timestamp) return false;
-  if (((options.value - tp.tsRecent) | 0) >= 0) return true;
+  if (seqGeq(options.value, tp.tsRecent)) return true;
   if (now() - tp.tsRecentAge > PAWS_IDLE) {
     tp.tsRecent = options.value;
     return true;

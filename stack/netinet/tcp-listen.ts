@@ -15,7 +15,17 @@ import type { Inpcb } from './inpcb.ts';
 import { IP_DST, IP_SRC, addressAt } from './ip.ts';
 import { resetSegment, seg } from './tcp-arrival.ts';
 import { enterConnection } from './tcp-demux.ts';
-import { TCP_DPORT, TCP_MAXWIN, TCP_MAX_WINSHIFT, TCP_SPORT, TH_ACK, TH_RST, TH_SYN } from './tcp-header.ts';
+import {
+  TCP_DPORT,
+  TCP_MAXWIN,
+  TCP_MAX_WINSHIFT,
+  TCP_SPORT,
+  TH_ACK,
+  TH_RST,
+  TH_SYN,
+  seqGt,
+  seqLeq,
+} from './tcp-header.ts';
 import { newIsn, newTimestampOffset } from './tcp-isn.ts';
 import { negotiateMss } from './tcp-mss.ts';
 import { options } from './tcp-options.ts';
@@ -64,7 +74,7 @@ const ISN_GAP = 128 * 1024;
 
 /** A new incarnation of a connection begins behind the last sequence number of the old one (RFC 1122 §4.2.2.13). */
 export function continueAfter(tp: Tcpcb, last: number): void {
-  if (((tp.iss - last) | 0) <= 0) setIsn(tp, (last + ISN_GAP) | 0);
+  if (seqLeq(tp.iss, last)) setIsn(tp, (last + ISN_GAP) | 0);
 }
 
 /** Takes the peer's SYN: its sequence number, window and options. */
@@ -153,7 +163,7 @@ export const SYN_GOES_ON = true;
 export function synSentInput(tp: Tcpcb): boolean {
   const flags = seg.flags;
   const hasAck = (flags & TH_ACK) !== 0;
-  if (hasAck && (((seg.ack - tp.iss) | 0) <= 0 || ((seg.ack - tp.sndMax) | 0) > 0)) {
+  if (hasAck && (seqLeq(seg.ack, tp.iss) || seqGt(seg.ack, tp.sndMax))) {
     resetSegment();
     return SYN_DONE;
   }

@@ -9,6 +9,7 @@ import { currentRto } from './tcp-rtt.ts';
 import { TF_RECOVERY, TIMER_REXMIT, setTimer } from './tcpcb.ts';
 import type { Tcpcb } from './tcpcb.ts';
 import { now } from '../runtime/clock.ts';
+import { seqGeq } from './tcp-header.ts';
 
 const DUPLICATES = 3;
 
@@ -20,7 +21,7 @@ export function duplicateAck(tp: Tcpcb): void {
     tp.cwnd += tp.segment;
     tcpOutput(tp);
   } else if (tp.dupAcks < DUPLICATES) limitedTransmit(tp);
-  else if (tp.dupAcks === DUPLICATES && ((tp.sndUna - tp.recover) | 0) >= 0) beginRecovery(tp);
+  else if (tp.dupAcks === DUPLICATES && seqGeq(tp.sndUna, tp.recover)) beginRecovery(tp);
 }
 
 /** The first two duplicates let one new segment each out, so that small windows find their third. */
@@ -50,7 +51,7 @@ function retransmitFirst(tp: Tcpcb): void {
  * otherwise the next segment is missing too.
  */
 export function ackInRecovery(tp: Tcpcb, bytes: number): void {
-  if (((tp.sndUna - tp.recover) | 0) >= 0) {
+  if (seqGeq(tp.sndUna, tp.recover)) {
     tp.flags &= ~TF_RECOVERY;
     tp.cwnd = Math.min(tp.ssthresh, Math.max(flightSize(tp), tp.segment) + tp.segment);
     return;

@@ -13,7 +13,7 @@ import { count, countBy } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
 import { inpcbRoute, inpcbs } from './inpcb.ts';
 import { congestionOf } from './tcp-congestion.ts';
-import { TCP_MAXWIN, TH_ACK, TH_FIN, TH_PUSH, TH_RST, TH_SYN } from './tcp-header.ts';
+import { TCP_MAXWIN, TH_ACK, TH_FIN, TH_PUSH, TH_RST, TH_SYN, seqGt, seqLt } from './tcp-header.ts';
 import { lowerMss } from './tcp-mss.ts';
 import { currentRto, stopTiming } from './tcp-rtt.ts';
 import { sendSegment } from './tcp-segment.ts';
@@ -75,7 +75,7 @@ export function tcpRetransmit(tp: Tcpcb): void {
   stopTiming(tp);
   sendOne(tp, sockets.get(tp.socket), false, false);
   tp.cwnd = cwnd;
-  if (((next - tp.sndNxt) | 0) > 0) tp.sndNxt = next;
+  if (seqGt(next, tp.sndNxt)) tp.sndNxt = next;
 }
 
 /** There may be more to send. */
@@ -145,7 +145,7 @@ function mustSend(
     // Nagle: a small segment goes if nothing is outstanding, and it is all there is.
     if ((idle || (tp.flags & TF_NODELAY) !== 0) && off + length >= buffered) return true;
     if (tp.maxSndWnd > 0 && length >= tp.maxSndWnd >>> 1) return true;
-    if (((tp.sndNxt - tp.sndMax) | 0) < 0) return true;
+    if (seqLt(tp.sndNxt, tp.sndMax)) return true;
   }
   if ((tp.flags & TF_ACKNOW) !== 0) return true;
   if ((flags & (TH_SYN | TH_RST)) !== 0) return true;
@@ -173,10 +173,10 @@ function sent(tp: Tcpcb, flags: number, length: number, force: boolean): void {
     next = (next + 1) | 0;
     tp.flags = (tp.flags | TF_SENTFIN) & ~TF_NEEDFIN;
   }
-  if (length > 0) countData(stack, length, ((start - tp.sndMax) | 0) < 0, force);
+  if (length > 0) countData(stack, length, seqLt(start, tp.sndMax), force);
   else if (next !== start) count(stack, STAT.tcpOutControl);
   else count(stack, STAT.tcpOutAcks);
-  if (((next - tp.sndMax) | 0) > 0) {
+  if (seqGt(next, tp.sndMax)) {
     tp.sndMax = next;
     if ((tp.flags & TF_TIMING) === 0 && !force) {
       tp.flags |= TF_TIMING;

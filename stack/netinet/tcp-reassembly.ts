@@ -10,6 +10,7 @@ import type { Socket } from '../net/socket.ts';
 import { count, countBy } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
 import type { Tcpcb } from './tcpcb.ts';
+import { seqLeq } from './tcp-header.ts';
 
 const OWNER = ownerTag('tcp reassembly');
 /** Segments that are kept however small the receive buffer is. */
@@ -70,7 +71,7 @@ function dropCovered(tp: Tcpcb, first: number, m: number, start: number): number
   while (at !== 0) {
     const end = (start + view.pktLen) | 0;
     const next = mbuf(at);
-    if (((end - next.aux) | 0) <= 0) break;
+    if (seqLeq(end, next.aux)) break;
     if (((end - endOf(at)) | 0) < 0 || next.aux2 !== 0) {
       mTrimTo(m, (next.aux - start) | 0);
       break;

@@ -15,7 +15,7 @@ import { STAT } from '../net/statistics.ts';
 import { inpcbRoute, inpcbs } from './inpcb.ts';
 import { IP_DF } from './ip.ts';
 import { ipOutput } from './ip-output.ts';
-import { TCP_HEADER, TCP_MAXWIN, TCP_SUM, TH_ACK, TH_RST, TH_SYN } from './tcp-header.ts';
+import { TCP_HEADER, TCP_MAXWIN, TCP_SUM, TH_ACK, TH_RST, TH_SYN, seqGt } from './tcp-header.ts';
 import { interfaceMss } from './tcp-mss.ts';
 import { putMss, putScale, putTimestamp } from './tcp-options.ts';
 import {
@@ -167,7 +167,7 @@ export function sendSegment(
 /** An acknowledgement that offers `window` has gone out. */
 function acknowledged(tp: Tcpcb, window: number): void {
   const edge = (tp.rcvNxt + window) | 0;
-  if (((edge - tp.rcvAdv) | 0) > 0) tp.rcvAdv = edge;
+  if (seqGt(edge, tp.rcvAdv)) tp.rcvAdv = edge;
   tp.lastAckSent = tp.rcvNxt;
   tp.flags &= ~(TF_ACKNOW | TF_DELACK);
   stopTimer(tp, TIMER_DELACK);

@@ -10,6 +10,7 @@ import { CALLOUT } from '../net/callouts.ts';
 import { cancelCallout, setCallout } from '../net/stack.ts';
 import { MILLISECOND, now } from '../runtime/clock.ts';
 import { CALLOUT_BYTES, calloutDeadline, calloutInit, calloutPending } from '../runtime/wheel.ts';
+import { seqLt } from './tcp-header.ts';
 
 // The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
 const f64 = sharedF64;
@@ -208,7 +209,7 @@ export function cancelTimers(tp: Tcpcb): void {
  */
 export function timestampNow(tp: Tcpcb): number {
   const value = (Math.floor(now() / MILLISECOND) + tp.tsOffset) | 0;
-  if (((value - tp.tsSent) | 0) < 0) return tp.tsSent;
+  if (seqLt(value, tp.tsSent)) return tp.tsSent;
   tp.tsSent = value;
   return value;
 }

@@ -3,16 +3,8 @@
  * spin a little, then sleep until it is woken or a timer is due. With a virtual clock one thread does all this and time jumps when nothing is left.
  */
 import { selfThread } from '../memory/memory.ts';
-import { isVirtual, jumpTo, now, refreshNow } from './clock.ts';
-import {
-  nextDeadline,
-  nothingQueued,
-  popOwn,
-  runQueue,
-  sleepUnless,
-  steal,
-  takeDueSource,
-} from './run-queue.ts';
+import { now, refreshNow } from './clock.ts';
+import { nothingQueued, popOwn, runQueue, sleepUnless, steal, takeDueSource } from './run-queue.ts';
 import { KIND, raise, service, sources } from './source.ts';
 import { TRACE, trace, tracing } from './trace.ts';
 
@@ -57,15 +49,6 @@ export function turn(): boolean {
 /** Works until nothing is queued (timers that are due included), for at most `turns` units. Says whether anything is left. */
 export function runQueued(turns: number): boolean {
   for (let i = 0; i < turns; i++) if (!turn()) return false;
-  return true;
-}
-
-/** With a virtual clock: jumps to the next deadline if it is at or before `limit` (ns) and says whether it did. */
-export function advanceVirtual(limit: number): boolean {
-  const next = nextDeadline();
-  if (!isVirtual() || next > limit) return false;
-  jumpTo(next);
-  refreshNow();
   return true;
 }
 

@@ -55,11 +55,6 @@ const SLOT = calloutStruct.offsets.slot >>> 2;
 const HANDLER = calloutStruct.offsets.handler >>> 2;
 const ARG = calloutStruct.offsets.arg >>> 2;
 
-/** The view of an embedded callout. */
-export function calloutAt(ptr: number): Callout {
-  return calloutStruct.at(ptr);
-}
-
 /** What a callout is to call, and with what. */
 export function calloutInit(ptr: number, handler: number, arg: number): void {
   const word = ptr >>> 2;

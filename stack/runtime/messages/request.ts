@@ -78,8 +78,6 @@ export const MSG_WAITALL = 0x40;
 export const MSG_DONTWAIT = 0x80;
 /** The request names a destination (sendto). */
 export const MSG_TO = 0x10000;
-/** recv: the datagram was longer than asked for. */
-export const MSG_TRUNC = 0x10;
 
 export const SHUT_RD = 0;
 export const SHUT_WR = 1;

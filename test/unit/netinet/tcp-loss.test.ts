@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { leakReport } from '../../../stack/memory/mbuf.ts';
 import { ERRNO } from '../../../stack/runtime/messages/errno.ts';
-import { seqGeq, seqGt, seqLeq, seqLt, seqMax } from '../../../stack/netinet/tcp-header.ts';
+import { seqGeq, seqGt, seqLeq, seqLt } from '../../../stack/netinet/tcp-header.ts';
 import { Host, pattern } from './segments.ts';
 
 let host: Host;
@@ -191,13 +191,7 @@ test('sequence numbers compare around the end of their circle', () => {
   fc.assert(
     fc.property(fc.integer(), fc.integer({ min: 1, max: 0x7fffffff }), (a, distance) => {
       const b = (a + distance) | 0;
-      expect([seqLt(a, b), seqLeq(a, b), seqGt(b, a), seqGeq(b, a), seqMax(a, b) === b]).toEqual([
-        true,
-        true,
-        true,
-        true,
-        true,
-      ]);
+      expect([seqLt(a, b), seqLeq(a, b), seqGt(b, a), seqGeq(b, a)]).toEqual([true, true, true, true]);
       expect([seqLt(b, a), seqLeq(b, a), seqGt(a, b), seqGeq(a, b), seqLt(a, a), seqLeq(a, a)]).toEqual([
         false,
         false,
