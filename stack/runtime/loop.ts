@@ -8,7 +8,7 @@ import { nothingQueued, popOwn, runQueue, sleepUnless, steal, takeDueSource } fr
 import { KIND, raise, service, sources } from './source.ts';
 import { TRACE, trace, tracing } from './trace.ts';
 
-const SPINS = 400;
+const SPINS = 1000;
 const LONGEST_NAP_MS = 1000;
 const mine = runQueue(selfThread);
 

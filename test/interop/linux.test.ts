@@ -273,3 +273,18 @@ describe.skipIf(missing)('the TAP example', () => {
     }
   });
 });
+
+describe.skipIf(missing)('a stack with a card on a TAP of its own', () => {
+  it('reaches the kernel, also after it was slain and started again', async () => {
+    const card = 'io-pkt-v4-hc -v -d tap tap=sscope1,address=10.0.8.254/24,name=tap';
+    const file = join(folder, 'card.lab.yaml');
+    await writeFile(file, `name: card\nnodes:\n  gamma: { stack: '${card}', interfaces: [] }\n`);
+    const reach = ['gamma: ifconfig tap0 10.0.8.1/24 up', 'gamma: ping -c 2 -i 0.1 10.0.8.254'];
+    const again = ['gamma: slay io-pkt-v4-hc', 'gamma: sleep 0.2', `gamma: ${card}`];
+    const commands = [...reach, ...again, ...reach].flatMap((line) => ['--exec', line]);
+    const { status, out, err } = await startStackscope('run', file, ...commands).finished;
+    expect(err).toBe('');
+    expect(out.match(/2 packets received, 0.0% packet loss/g)).toHaveLength(2);
+    expect(status).toBe(0);
+  });
+});
