@@ -12,6 +12,8 @@ import { mkdir, writeFile } from '../../stack/kernel/files.ts';
 import { createNode } from '../../stack/kernel/node.ts';
 import { spawn } from '../../stack/kernel/process.ts';
 import type { LabNode } from '../../stack/kernel/process.ts';
+import { debugPool } from '../../stack/memory/memory.ts';
+import { leakReport } from '../../stack/memory/mbuf.ts';
 import { SLOG } from '../../stack/kernel/syslog.ts';
 import { findInterface, ifnets, interfaceName } from '../../stack/net/ifnet.ts';
 import type { Ifnet } from '../../stack/net/ifnet.ts';
@@ -274,6 +276,7 @@ class LabBuilder {
     whileTapsHeld(() => this.#tearDown());
     await Promise.all([...this.#ports.values()].map((port) => port.close()));
     await Promise.all([...this.#keepers.values()].map((keeper) => keeper.tapsClosed()));
+    if (debugPool) expectNoLeaks();
   }
 
   /** Gives back what the lab had. The threads have ended. */
@@ -284,6 +287,12 @@ class LabBuilder {
     for (const item of this.#switches.values()) destroySwitch(item);
     for (const plug of this.#plugs.values()) freePlug(plugs.get(plug));
   }
+}
+
+/** While the pool is debugged, a lab that keeps buffers when it ends is a fault. */
+function expectNoLeaks(): void {
+  const leaks = [...leakReport()].map(([owner, count]) => `${count} of ${owner}`);
+  if (leaks.length > 0) throw new Error(`the lab has ended and kept buffers: ${leaks.join(', ')}`);
 }
 
 /** Puts the files of the lab file into a node's file system, with the directories they need. */

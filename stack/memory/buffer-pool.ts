@@ -65,6 +65,8 @@ function refill(pool: BufferPool): number {
   }
   u32[mine] = count;
   if (count === 0) header.failures++;
+  const out = header.fresh - header.shared;
+  if (out > header.highWater) header.highWater = out;
   unlock(header.ptr);
   return count;
 }
@@ -113,11 +115,10 @@ function inUse(pool: BufferPool): number {
   return count;
 }
 
-/** Figures for `netstat -m`; the high-water mark is as of the reports taken. */
+/** Figures for `netstat -m`; what waits in magazines counts as used in the high-water mark. */
 export function poolReport(pool: BufferPool): SlabReport {
   const used = inUse(pool);
   const { header } = pool;
-  if (used > header.highWater) header.highWater = used;
   return {
     name: pool.name,
     recordBytes: pool.size,

@@ -298,7 +298,7 @@ export function mLeading(view: Mbuf): number {
   return view.data - (view.ext === 0 ? view.ptr + MHEADER : view.ext);
 }
 
-/** Figures of the two pools for `netstat -m`; their high-water marks are as of the reports taken. */
+/** Figures of the two pools for `netstat -m`. */
 export function mbufReports(): SlabReport[] {
   return [poolReport(mbufs), poolReport(clusters)];
 }
