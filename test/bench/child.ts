@@ -4,6 +4,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { endsWithBench } from './children.ts';
 import type { Jobs } from './jobs/jobs.ts';
 
 const script = fileURLToPath(new URL('./job.js', import.meta.url));
@@ -17,7 +18,9 @@ export async function runJob<N extends keyof Jobs>(
   const env = { ...process.env };
   // Debugging the pool is what tests do; it costs more than what is measured here.
   delete env['STACKSCOPE_DEBUG_POOL'];
-  const argv = ['--expose-gc', script, name, JSON.stringify(options)];
-  const { stdout } = await promisify(execFile)(process.execPath, argv, { env, timeout: LONGEST_MS });
+  const argv = [script, name, JSON.stringify(options)];
+  const running = promisify(execFile)(process.execPath, argv, { env, timeout: LONGEST_MS });
+  endsWithBench(running.child);
+  const { stdout } = await running;
   return JSON.parse(stdout) as Awaited<ReturnType<Jobs[N]>>;
 }

@@ -10,10 +10,10 @@ import type { Effort } from './rounds.ts';
 const NODES = 1000;
 const MOST_START_SECONDS = 10;
 
-export async function benchManyNodes({ rounds, seconds }: Effort): Promise<Row[]> {
+export async function benchManyNodes({ rounds, idleSeconds }: Effort): Promise<Row[]> {
   const runs: ManyNodes[] = [];
   for (let round = 0; round < Math.min(rounds, 3); round++) {
-    runs.push(await runJob('manyNodes', { nodes: NODES, idleSeconds: Math.max(2, seconds) }));
+    runs.push(await runJob('manyNodes', { nodes: NODES, idleSeconds }));
   }
   const values = (pick: (run: ManyNodes) => number): number[] => runs.map(pick);
   return [

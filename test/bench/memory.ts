@@ -92,7 +92,12 @@ function measure({ name, work, peer }: Case): Row {
   return peer === undefined ? row : { ...row, peer: peerValue, ratio: peerValue / value };
 }
 
-/** Measures rings with batches of 1 and 32, and mbufs with and without a cluster. */
-export function benchMemory(): Row[] {
-  return [...ringCases(), ...bufferCases()].map(measure);
+/** Measures rings with batches of 1 and 32. */
+export function benchRings(): Row[] {
+  return ringCases().map(measure);
+}
+
+/** Measures mbufs with and without a cluster. */
+export function benchMbufs(): Row[] {
+  return bufferCases().map(measure);
 }

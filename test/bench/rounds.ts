@@ -8,10 +8,12 @@ export interface Effort {
   /** Seconds of one run, and before it. */
   readonly seconds: number;
   readonly warmUp: number;
+  /** Seconds that something idle is watched. */
+  readonly idleSeconds: number;
 }
 
-export const FULL: Effort = { rounds: 5, seconds: 2, warmUp: 1 };
-export const QUICK: Effort = { rounds: 3, seconds: 1, warmUp: 1 };
+export const FULL: Effort = { rounds: 5, seconds: 2, warmUp: 1, idleSeconds: 5 };
+export const QUICK: Effort = { rounds: 3, seconds: 1, warmUp: 1, idleSeconds: 2 };
 
 /** One run of each of several things, by name; the results of all rounds by the same names: none of what is not there. */
 export async function interleave<K extends string, T>(

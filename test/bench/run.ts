@@ -13,12 +13,10 @@ import { table } from './table.ts';
 import { benchTcp } from './tcp.ts';
 import { benchUdp } from './udp.ts';
 
-const isRing = ({ name }: Row): boolean => name.includes('ring');
-
 const benches: Readonly<Record<string, (effort: Effort) => Promise<Row[]>>> = {
   kernels: () => runJob('kernels', {}),
-  rings: async () => (await runJob('memory', {})).filter(isRing),
-  mbufs: async () => (await runJob('memory', {})).filter((row) => !isRing(row)),
+  rings: () => runJob('rings', {}),
+  mbufs: () => runJob('mbufs', {}),
   udp: benchUdp,
   tcp: benchTcp,
   'many-nodes': benchManyNodes,
@@ -40,7 +38,7 @@ async function main(): Promise<number> {
   return 0;
 }
 
-// The end of this process takes its children and namespaces with it, by its exit handlers.
+// An exit takes all children with it, and the network namespaces with those that hold them (children.ts).
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 try {
   process.exitCode = await main();

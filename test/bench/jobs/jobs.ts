@@ -2,7 +2,7 @@
  * The measurements that run in processes of their own, by name.
  */
 import { benchKernels } from '../kernels.ts';
-import { benchMemory } from '../memory.ts';
+import { benchMbufs, benchRings } from '../memory.ts';
 import { capturedStreamJob } from './captured-stream.ts';
 import { datagramsJob } from './datagrams.ts';
 import { manyNodesJob } from './many-nodes.ts';
@@ -11,7 +11,8 @@ import { streamJob } from './stream.ts';
 /** Options are what the bench that starts a job gives it. */
 export const jobs = {
   kernels: (_options: object) => benchKernels(),
-  memory: (_options: object) => benchMemory(),
+  rings: (_options: object) => benchRings(),
+  mbufs: (_options: object) => benchMbufs(),
   stream: streamJob,
   capturedStream: capturedStreamJob,
   datagrams: datagramsJob,

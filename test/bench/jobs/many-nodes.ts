@@ -10,7 +10,7 @@ const PINGS = 100;
 const MIB = 1_048_576;
 
 export interface ManyNodes {
-  /** Seconds. */
+  /** Seconds from the text of the lab file until all nodes have run their start-up lines. */
   readonly start: number;
   /** MiB of resident memory more than before. */
   readonly memory: number;
@@ -52,9 +52,9 @@ export async function manyNodesJob({
   readonly nodes: number;
   readonly idleSeconds: number;
 }): Promise<ManyNodes> {
-  const lab = labOf(labText(nodes));
+  const text = labText(nodes);
   const [resident, begun] = [process.memoryUsage().rss, performance.now()];
-  const running = await startBenchLab(lab, { time: 'real' });
+  const running = await startBenchLab(labOf(text), { time: 'real' });
   try {
     const start = (performance.now() - begun) / 1000;
     const memory = (process.memoryUsage().rss - resident) / MIB;

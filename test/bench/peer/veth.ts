@@ -6,6 +6,7 @@ import { execFile, spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { readlinkSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { endsWithBench } from '../children.ts';
 
 const run = promisify(execFile);
 /** Seconds after the measured time that a program may take. */
@@ -46,7 +47,7 @@ export function missingForVeth(): string | undefined {
 
 /** A process in a network namespace of its own: once its namespace is not ours any more. */
 async function holdNamespace(): Promise<ChildProcess & { pid: number }> {
-  const holder = spawn('unshare', ['--net', 'cat'], { stdio: ['pipe', 'ignore', 'ignore'] });
+  const holder = endsWithBench(spawn('unshare', ['--net', 'cat'], { stdio: ['pipe', 'ignore', 'ignore'] }));
   const own = readlinkSync('/proc/self/ns/net');
   const until = performance.now() + NAMESPACE_MS;
   while (holder.pid === undefined || readlinkSync(`/proc/${holder.pid}/ns/net`) === own) {
@@ -100,18 +101,17 @@ async function setUp(pid: number, address: string, offloads: Offloads): Promise<
 }
 
 async function iperf(near: number, far: number, argv: string[]): Promise<Report> {
-  // One test and it ends; it also ends with its namespace's holder gone, after its time-out.
-  const server = spawn(...inside(far, 'iperf3', '-s', '-1', '--forceflush'), {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const serving = inside(far, 'iperf3', '-s', '-1', '--forceflush');
+  const server = endsWithBench(spawn(...serving, { stdio: ['ignore', 'pipe', 'ignore'] }));
   try {
     await new Promise((resolve, reject) => {
       server.once('error', reject).once('exit', () => reject(new Error('iperf3 -s ended at once')));
       server.stdout.once('data', resolve);
     });
     const [program, all] = inside(near, 'iperf3', '-c', ADDRESSES[1], '--json', ...argv);
-    const { stdout } = await run(program, all, { timeout: PATIENCE * 1000, maxBuffer: 64 * 1024 * 1024 });
-    return JSON.parse(stdout) as Report;
+    const client = run(program, all, { timeout: PATIENCE * 1000, maxBuffer: 64 * 1024 * 1024 });
+    endsWithBench(client.child);
+    return JSON.parse((await client).stdout) as Report;
   } finally {
     server.kill('SIGKILL');
   }
