@@ -4,7 +4,7 @@
 import { freeTapThread, openTap } from '../../drivers/devnp-tap/open.ts';
 import { whileTapsHeld } from '../../drivers/devnp-tap/device.ts';
 import type { TapPort } from '../../drivers/devnp-tap/open.ts';
-import { recoverFrom } from '../../stack/io-pkt/recovery.ts';
+import { failLostRequests, recoverFrom } from '../../stack/io-pkt/recovery.ts';
 import { freeBuried, hasBuried } from '../../stack/io-pkt/graveyard.ts';
 import { nullSink } from '../../stack/kernel/byte-stream.ts';
 import type { ByteSink } from '../../stack/kernel/byte-stream.ts';
@@ -92,7 +92,8 @@ class LabBuilder {
   readonly #links = new Map<string, LabLinkRecord>();
   readonly #switches = new Map<string, LabSwitch>();
   readonly #ports = new Map<string, TapPort>();
-  readonly #faulted = new Set<string>();
+  /** Nodes that start again after a fault, until they are through. */
+  readonly #restarting = new Map<string, Promise<void>>();
   #engine: Engine | undefined;
   #hub: CaptureHub | undefined;
   #running: RunningLab | undefined;
@@ -177,8 +178,13 @@ class LabBuilder {
   }
 
   async #startNode(node: NormalNode): Promise<void> {
+    await installFiles(this.#nodes.get(node.name)!, node);
+    await this.#startUp(node);
+  }
+
+  /** Runs the command of a node's stack, then its start-up lines. */
+  async #startUp(node: NormalNode): Promise<void> {
     const made = this.#nodes.get(node.name)!;
-    await installFiles(made, node);
     const stdout = this.#options.output?.(node.name, 'stdout') ?? nullSink;
     const stderr = this.#options.output?.(node.name, 'stderr') ?? nullSink;
     for (const line of [node.stackCommand, ...node.startup]) {
@@ -200,7 +206,7 @@ class LabBuilder {
       places: () => this.#places(),
       findInterface: (node, name) => this.#findInterface(node, name),
       interfacesOf: (node) => this.#interfacesOf(node),
-      isFaulted: (node) => this.#faulted.has(node),
+      isFaulted: (node) => this.#restarting.has(node),
       stop: () => this.stop(),
     };
   }
@@ -241,30 +247,33 @@ class LabBuilder {
     return true;
   }
 
-  /** A worker died: the nodes whose stack it was working on start again. */
+  /** A worker died: every node is told, those whose stack it was working on start again. */
   #onDeath(thread: number, reason: string): void {
     const lost = recoverFrom(thread);
-    for (const [name, node] of this.#nodes) {
-      for (const port of [...node.stacks.values()]) {
-        if (!lost.includes(port.address)) continue;
-        node.log.write(
-          SLOG.critical,
-          port.variant,
-          `thread ${thread} ended while it held the stack context; restarting: ${reason}`,
-        );
-        this.#faulted.add(name);
-        this.#keepers.get(name)!.discard(port);
+    for (const node of this.#lab.nodes) {
+      const { log, stacks: ports } = this.#nodes.get(node.name)!;
+      const mine = [...ports.values()].filter(({ address }) => lost.includes(address));
+      if (mine.length === 0) log.write(SLOG.warning, 'lab', `thread ${thread} ended: ${reason}`);
+      for (const port of mine) {
+        const text = `thread ${thread} ended while it held the stack context; restarting: ${reason}`;
+        log.write(SLOG.critical, port.variant, text);
+        this.#keepers.get(node.name)!.discard(port);
+        failLostRequests(port.address);
       }
-      if (this.#faulted.has(name)) void this.#restart(name);
+      if (mine.length > 0) this.#restart(node);
     }
   }
 
-  async #restart(name: string): Promise<void> {
-    const node = this.#lab.nodes.find((candidate) => candidate.name === name);
-    if (node === undefined || this.#stopped) return;
-    await this.#startNode(node);
-    this.#faulted.delete(name);
-    this.#nodes.get(name)?.log.write(SLOG.notice, node.variant, 'restarted after a fault');
+  /** Starts a node again, after what it may still be starting because of an earlier fault. */
+  #restart(node: NormalNode): void {
+    const before = this.#restarting.get(node.name) ?? Promise.resolve();
+    const restarting = before.then(async () => {
+      if (this.#stopped) return;
+      await this.#startUp(node);
+      if (this.#restarting.get(node.name) === restarting) this.#restarting.delete(node.name);
+      this.#nodes.get(node.name)!.log.write(SLOG.notice, node.variant, 'restarted after a fault');
+    });
+    this.#restarting.set(node.name, restarting);
   }
 
   async stop(): Promise<void> {

@@ -1,13 +1,17 @@
 /**
- * After a worker died: which stacks it was working on, and the locks it may have held. Called while no thread works.
+ * After a worker died: which stacks it was working on, the locks it may have held, the requests it had in hand. Called while no thread works.
  */
 import { breakLock } from '../memory/lock.ts';
 import { i32 } from '../memory/memory.ts';
 import { breakBufferLocks } from '../memory/mbuf.ts';
 import { breakSlabLocks } from '../memory/slab.ts';
 import { breakQueueLocks, runQueue } from '../runtime/run-queue.ts';
+import { ERRNO } from '../runtime/messages/errno.ts';
+import { deliverReplies } from '../runtime/messages/post.ts';
+import { OP, requests } from '../runtime/messages/request.ts';
 import { requeueAfterDeath, sources } from '../runtime/source.ts';
 import { ifnets, ifnetStruct } from '../net/ifnet.ts';
+import { finish } from '../net/parking.ts';
 import { plugStruct, plugs } from '../net/plug.ts';
 import { stackStruct, stacks } from '../net/stack.ts';
 
@@ -37,4 +41,19 @@ export function recoverFrom(thread: number): number[] {
     requeueAfterDeath(current);
   }
   return faulted;
+}
+
+/** Answers ENXIO to the requests of a stack that was destroyed which a dead thread had in hand: they are in no queue. */
+export function failLostRequests(stack: number): void {
+  // Those that have their answer are out of the way then.
+  deliverReplies();
+  requests.each((request) => {
+    if (request.stack !== stack) return;
+    // What the thread did with the data is not known: it may belong to somebody else by now.
+    request.chain = 0;
+    request.chainLen = 0;
+    if (request.op === OP.unblock) requests.free(request.ptr);
+    else finish(request, ERRNO.ENXIO, 0);
+  });
+  deliverReplies();
 }

@@ -13,6 +13,8 @@ import { TRACE, trace } from './trace.ts';
 
 const RUN = 0;
 const STOP = 1;
+/** What a worker leaves behind when it fails: it holds still for ever. */
+const FAILED = -1;
 /** Holds have numbers from here, so that a worker that is slow to hear of the end of one does not take the next for it. */
 const FIRST_HOLD = 2;
 const LAST_HOLD = 0x7fff_ffff;
@@ -39,11 +41,11 @@ export interface PoolOptions {
   readonly entry: URL;
   /** Thread 0 is wanted: replies, captures. */
   readonly onBell: () => void;
-  /** A worker died; called while the others hold still, before it is replaced. */
+  /** A worker died, or another could not take its seat; called while the others hold still, before it is replaced. */
   readonly onDeath: (thread: number, reason: string) => void;
 }
 
-/** The last hold that a worker obeyed. */
+/** The last hold that a worker obeyed, or FAILED. */
 function obeyed(thread: number): number {
   return Atomics.load(i32, orders + thread);
 }
@@ -55,9 +57,9 @@ export async function startPool(options: PoolOptions): Promise<Pool> {
   let nextHold = FIRST_HOLD;
   const workers = new Map<number, Worker>();
   let stopping = false;
-  let rejectStart: (reason: Error) => void = () => undefined;
 
   function hire(thread: number): Promise<void> {
+    Atomics.store(i32, orders + thread, RUN);
     const worker = new Worker(options.entry, { workerData: { stackscope: { memory, thread } } });
     workers.set(thread, worker);
     let reason = 'it ended';
@@ -65,32 +67,28 @@ export async function startPool(options: PoolOptions): Promise<Pool> {
       'error',
       (error) => (reason = error instanceof Error ? (error.stack ?? error.message) : String(error)),
     );
-    worker.on('exit', () => {
-      if (!stopping) bury(thread, reason);
-    });
     return new Promise((resolve, reject) => {
-      rejectStart = reject;
       worker.on('message', (message) => {
         if (message === READY) resolve();
         else options.onBell();
+      });
+      worker.on('exit', () => {
+        if (stopping) return;
+        workers.delete(thread);
+        if (runQueue(thread).staffed !== 0) bury(thread, reason);
+        else reject(new Error(`worker ${thread} could not start: ${reason}`));
       });
     });
   }
 
   /** What a dead worker held is freed, then another takes its seat. */
   function bury(thread: number, reason: string): void {
-    const started = runQueue(thread).staffed !== 0;
-    workers.delete(thread);
     runQueue(thread).staffed = 0;
-    if (!started) {
-      rejectStart(new Error(`worker ${thread} could not start: ${reason}`));
-      return;
-    }
     trace(TRACE.threadDied, runQueue(thread).current, 0, thread);
     reclaimMagazines(thread);
     whileHeld(() => options.onDeath(thread, reason));
     runQueue(thread).current = 0;
-    hire(thread).catch(() => undefined);
+    hire(thread).catch((error: Error) => whileHeld(() => options.onDeath(thread, error.message)));
   }
 
   function whileHeld<T>(work: () => T): T {
@@ -101,7 +99,7 @@ export async function startPool(options: PoolOptions): Promise<Pool> {
     const until = readClock() + PATIENCE_NS;
     for (const thread of staffed) wake(thread);
     for (const thread of staffed) {
-      for (let at = obeyed(thread); at !== hold; at = obeyed(thread)) {
+      for (let at = obeyed(thread); at !== hold && at !== FAILED; at = obeyed(thread)) {
         wake(thread);
         Atomics.wait(i32, orders + thread, at, 1);
         if (readClock() > until) throw new Error('a worker does not finish its work');
@@ -138,16 +136,27 @@ export function runWorker(): void {
   setBell(() => port.postMessage(BELL));
   runQueue(selfThread).staffed = 1;
   port.postMessage(READY);
+  try {
+    obeyOrders();
+  } catch (error) {
+    Atomics.store(i32, orders + selfThread, FAILED);
+    Atomics.notify(i32, orders + selfThread);
+    throw error;
+  }
+  runQueue(selfThread).staffed = 0;
+  // The port would keep the thread alive.
+  port.close();
+}
+
+/** Serves, holds still and serves again until it is told to stop. */
+function obeyOrders(): void {
   for (;;) {
     serve(() => Atomics.load(i32, orders) !== RUN);
     const order = Atomics.load(i32, orders);
-    if (order === STOP) break;
+    if (order === STOP) return;
     if (order === RUN) continue;
     Atomics.store(i32, orders + selfThread, order);
     Atomics.notify(i32, orders + selfThread);
     Atomics.wait(i32, orders, order);
   }
-  runQueue(selfThread).staffed = 0;
-  // The port would keep the thread alive.
-  port.close();
 }

@@ -140,12 +140,14 @@ function takeFrom(queue: RunQueue): number {
   const ptr = u32[head]!;
   const next = u32[(ptr >>> 2) + LINK_WORD]!;
   u32[head] = next;
-  if (next === 0) {
-    if (level < 32) queue.low &= ~(1 << level);
-    else queue.high &= ~(1 << (level - 32));
-  }
+  if (next === 0) clearLevel(queue, level);
   queue.count--;
   return ptr;
+}
+
+function clearLevel(queue: RunQueue, level: number): void {
+  if (level < 32) queue.low &= ~(1 << level);
+  else queue.high &= ~(1 << (level - 32));
 }
 
 /** Takes a source that is queued out of the queue of its home. */
@@ -169,6 +171,30 @@ export function removeRunnable(source: Runnable): void {
       if (level < 32) queue.low &= ~(1 << level);
       else queue.high &= ~(1 << (level - 32));
     }
+    queue.count--;
+  }
+  unlock(queue.ptr);
+}
+
+/** Takes a source out of the queue of its home, if it is there: it is about to be freed. */
+export function removeRunnable(source: Runnable): void {
+  const queue = queues[source.home]!;
+  const level = source.priority;
+  const head = (queue.heads >>> 2) + level;
+  const tail = (queue.tails >>> 2) + level;
+  lock(queue.ptr);
+  let before = 0;
+  let at = u32[head]!;
+  while (at !== 0 && at !== source.ptr) {
+    before = at;
+    at = u32[(at >>> 2) + LINK_WORD]!;
+  }
+  if (at !== 0) {
+    const next = u32[(at >>> 2) + LINK_WORD]!;
+    if (before === 0) u32[head] = next;
+    else u32[(before >>> 2) + LINK_WORD] = next;
+    if (next === 0) u32[tail] = before;
+    if (u32[head] === 0) clearLevel(queue, level);
     queue.count--;
   }
   unlock(queue.ptr);
@@ -258,6 +284,11 @@ export function nothingQueued(): boolean {
     if (Atomics.load(i32, (queues[thread]!.ptr + COUNT) >>> 2) !== 0) return false;
   }
   return true;
+}
+
+/** No dead thread was servicing this source: it is freed. */
+export function forgetCurrent(source: number): void {
+  for (const queue of queues) if (queue.current === source) queue.current = 0;
 }
 
 /** Frees the locks of run queues that a dead thread holds. */

@@ -7,7 +7,13 @@ import { slab } from '../memory/slab.ts';
 import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
 import { CALLOUT_BYTES, calloutDeadline, calloutInit, calloutPending } from './wheel.ts';
-import { cancelSourceTimer, pushRunnable, removeRunnable, setSourceTimer } from './run-queue.ts';
+import {
+  cancelSourceTimer,
+  forgetCurrent,
+  pushRunnable,
+  removeRunnable,
+  setSourceTimer,
+} from './run-queue.ts';
 import { REASON, TRACE, trace, tracing } from './trace.ts';
 
 /** The three kinds of events of io-pkt's thread pool. */
@@ -137,5 +143,6 @@ export function freeSource(ptr: number): void {
   const source = sources.get(ptr);
   if (Atomics.load(i32, ptr >>> 2) !== IDLE) removeRunnable(source);
   cancelSourceTimer(source.timer, source.home);
+  forgetCurrent(ptr);
   sources.free(ptr);
 }

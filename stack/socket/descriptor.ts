@@ -16,12 +16,19 @@ import { OP } from '../runtime/messages/request.ts';
 export interface StackServer {
   readonly address: number;
   readonly pid: number;
+  /** False once the stack has ended: another may have its address by now, which knows nothing of its sockets. */
+  isRunning(): boolean;
 }
 
 /** The stack that a process uses. Throws SystemError ENOENT when there is none. */
 export function stackServer(proc: Process): StackServer {
-  const { address, prefix } = stackOf(proc);
-  return { address, pid: proc.node.paths.resolve(`${prefix}/dev/socket`)?.server.pid ?? 0 };
+  const port = stackOf(proc);
+  const { paths, stacks } = proc.node;
+  return {
+    address: port.address,
+    pid: paths.resolve(`${port.prefix}/dev/socket`)?.server.pid ?? 0,
+    isRunning: () => stacks.get(port.prefix) === port,
+  };
 }
 
 /** Calls in flight of each process: what a signal interrupts. */
@@ -43,7 +50,7 @@ function callsOf(proc: Process): Set<PendingCall> {
  * Sends a message to a stack and waits for its answer.
  * @param what the call's name, for the message of its error
  * @param calls where the call is listed while it is in flight, so that a close can end it
- * @throws SystemError with the stack's errno; EINTR when the process is or was interrupted
+ * @throws SystemError with the stack's errno; EINTR when the process is or was interrupted; ENXIO when the stack has ended
  */
 export async function request(
   proc: Process,
@@ -53,6 +60,7 @@ export async function request(
   calls?: Set<PendingCall>,
 ): Promise<Reply> {
   if (proc.signal.aborted) throw new SystemError(ERRNO.EINTR, what);
+  if (!server.isRunning()) throw new SystemError(ERRNO.ENXIO, what);
   const all = callsOf(proc);
   const pending = callStack(server.address, { ...call, priority: proc.priority });
   all.add(pending);
@@ -98,6 +106,8 @@ export class SocketDescriptor implements Descriptor {
     if (this.#closed) return;
     this.#closed = true;
     for (const call of this.#calls) call.cancel();
+    // It went with its stack.
+    if (!this.server.isRunning()) return;
     const { status } = await callStack(this.server.address, { op: OP.close, socket: this.handle }).reply;
     if (status !== 0) throw new SystemError(status, 'close');
   }

@@ -8,7 +8,7 @@ import { mFree } from '../../memory/mbuf.ts';
 import { struct } from '../../memory/struct.ts';
 import { raise } from '../source.ts';
 import { ERRNO } from './errno.ts';
-import { requests } from './request.ts';
+import { OP, requests } from './request.ts';
 import type { Request } from './request.ts';
 
 /** The head of every stack record (stack/net/stack.ts): what those who only post to a stack know of it. */
@@ -59,12 +59,13 @@ export function setActivityListener(listener: () => void): void {
   onActivity = listener;
 }
 
-/** Puts a request (its `stack` set) into the stack's queue. A stack that does not serve answers ENXIO. */
+/** Puts a request (its `stack` set) into the stack's queue. A stack that does not serve answers ENXIO, or not at all if nobody waits for the answer. */
 export function postRequest(ptr: number): void {
   const request = requests.get(ptr);
   const stack = request.stack;
   if (u32[(stack + SERVING) >>> 2] !== 1) {
-    refuse(request);
+    if (request.op === OP.unblock) requests.free(ptr);
+    else refuse(request);
     onActivity();
     return;
   }

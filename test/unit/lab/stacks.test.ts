@@ -1,8 +1,13 @@
 // Stacks and interfaces that come and go while the lab runs: several per node, restarts, cards that are loaded and destroyed, under traffic.
 import { afterEach, expect, test } from 'vitest';
 import type { RunningLab } from '../../../main/lab/lab.ts';
+import { callStack } from '../../../stack/kernel/stack-client.ts';
+import { ERRNO } from '../../../stack/runtime/messages/errno.ts';
+import { AF_INET, OP, SOCK_DGRAM } from '../../../stack/runtime/messages/request.ts';
+import * as libsocket from '../../../stack/socket/libsocket.ts';
 import { ETHERTYPE, PROTOCOL, Peer, arp, ether, icmp, ipv4, pass } from '../../support/frames.ts';
-import { TWO_NODES, labFrom, run, stopLab } from '../../support/lab.ts';
+import { TWO_NODES, labFrom, nodeOf, run, stopLab } from '../../support/lab.ts';
+import { asProgram, startCommand } from '../socket/programs.ts';
 
 const SECOND = 1e9;
 let lab: RunningLab;
@@ -58,6 +63,43 @@ test('programs that wait on a stack that is slain end with an error', async () =
   await pass(2.5 * SECOND);
   await expectOk('alpha', 'slay io-pkt-v4-hc');
   for (const { status } of await Promise.all(waiting)) expect(status).not.toBe(0);
+});
+
+test('a socket ends with its stack: it is not the socket of another program on the next one', async () => {
+  lab = await labFrom(TWO_NODES);
+  const alpha = nodeOf(lab, 'alpha');
+  await asProgram(alpha, async (self) => {
+    const old = await libsocket.socket(self, AF_INET, SOCK_DGRAM, 0);
+    await libsocket.bind(self, old, { address: 0, port: 1000 });
+    await expectOk('alpha', 'slay io-pkt-v4-hc');
+    await expectOk('alpha', 'io-pkt-v4-hc');
+    await asProgram(alpha, async (other) => {
+      const next = await libsocket.socket(other, AF_INET, SOCK_DGRAM, 0);
+      await libsocket.bind(other, next, { address: 0, port: 2000 });
+      await expect(libsocket.getsockname(self, old)).rejects.toMatchObject({ code: 'ENXIO' });
+      await expect(libsocket.recv(self, old, 10)).rejects.toMatchObject({ code: 'ENXIO' });
+      await libsocket.close(self, old);
+      expect((await libsocket.getsockname(other, next)).port).toBe(2000);
+    });
+  });
+});
+
+test('calls that are given up while their stack ends are answered once, and leave the next ones alone', async () => {
+  lab = await labFrom(TWO_NODES);
+  const alpha = nodeOf(lab, 'alpha');
+  const waiting = [5000, 5001, 5002].map((port) => startCommand(alpha, `nc -u -l ${port}`));
+  await pass(SECOND);
+  const { address } = [...alpha.stacks.values()][0]!;
+  await expectOk('alpha', 'slay io-pkt-v4-hc');
+  const call = callStack(address, { op: OP.socket, a: AF_INET, b: SOCK_DGRAM });
+  call.cancel();
+  call.cancel();
+  expect((await call.reply).status).toBe(ERRNO.ENXIO);
+  for (const { process } of waiting) expect(await process.exited).not.toBe(0);
+  await expectOk('alpha', 'io-pkt-v4-hc');
+  await expectOk('alpha', 'ifconfig en0 10.0.0.1/24');
+  const pings = [1, 2, 3, 4].map(() => run(lab, 'alpha', 'ping -c 2 -i 0.1 10.0.0.2'));
+  for (const { out } of await Promise.all(pings)) expect(out).toContain('2 packets received');
 });
 
 test('a stack may be slain at any moment of heavy traffic in both directions', async () => {

@@ -1,13 +1,9 @@
-// Labs in real time with workers: the thread that drained an interface becomes the stack thread, many transfers at once, and the death of a worker.
+// Labs in real time with workers: the thread that drained an interface becomes the stack thread, and many transfers at once.
 import { afterEach, expect, test, vi } from 'vitest';
 import type { RunningLab } from '../../../main/lab/lab.ts';
-import { enqueue } from '../../../stack/memory/queue.ts';
-import { stackParts, stacks } from '../../../stack/net/stack.ts';
-import { runQueue } from '../../../stack/runtime/run-queue.ts';
-import { raise } from '../../../stack/runtime/source.ts';
 import { REASON, TRACE, readTrace, setTracing } from '../../../stack/runtime/trace.ts';
 import type { TraceEntry } from '../../../stack/runtime/trace.ts';
-import { TWO_NODES, labFrom, nodeOf, run, stopLab } from '../../support/lab.ts';
+import { TWO_NODES, labFrom, run, stopLab } from '../../support/lab.ts';
 
 let lab: RunningLab;
 afterEach(async () => {
@@ -96,24 +92,4 @@ test('forty transfers at once arrive whole', async () => {
   expect(outcomes.filter(({ status, err }) => status !== 0 || err !== '')).toEqual([]);
   const listing = await run(lab, 'alpha', 'ls -l /tmp');
   for (let i = 0; i < 40; i += 2) expect(listing.out).toContain(String(500_000 + i));
-});
-
-test('a worker that dies is replaced, and the stack it was in starts again', async () => {
-  lab = await labFrom(TWO_NODES, { time: 'real', threads: THREADS });
-  const beta = nodeOf(lab, 'beta');
-  const [port] = [...beta.stacks.values()];
-  const { source, home } = { source: stacks.get(port!.address).source, home: 1 };
-  expect(runQueue(home).staffed).toBe(1);
-  // Something that is no packet among its packets: whoever takes it cannot go on.
-  enqueue(stackParts(port!.address).input, port!.address);
-  raise(source);
-  await vi.waitFor(() => {
-    const log = beta.log.entries().map(({ text }) => text);
-    expect(log).toContainEqual(expect.stringMatching(/thread \d ended while it held the stack context/));
-    expect(log).toContainEqual(expect.stringContaining('restarted'));
-  }, 10_000);
-  expect([...beta.stacks.values()]).toHaveLength(1);
-  await vi.waitFor(() => expect([1, 2].map((thread) => runQueue(thread).staffed)).toEqual([1, 1]), 5000);
-  expect((await run(lab, 'alpha', 'ping -c 3 -i 0.01 10.0.0.2')).out).toContain('3 packets received');
-  expect((await run(lab, 'beta', 'sloginfo')).out).toContain('restarted');
 });
