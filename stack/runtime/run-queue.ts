@@ -150,32 +150,6 @@ function clearLevel(queue: RunQueue, level: number): void {
   else queue.high &= ~(1 << (level - 32));
 }
 
-/** Takes a source that is queued out of the queue of its home. */
-export function removeRunnable(source: Runnable): void {
-  const queue = queues[source.home]!;
-  const level = source.priority;
-  const head = (queue.heads >>> 2) + level;
-  lock(queue.ptr);
-  let before = 0;
-  let at = u32[head]!;
-  while (at !== 0 && at !== source.ptr) {
-    before = at;
-    at = u32[(at >>> 2) + LINK_WORD]!;
-  }
-  if (at !== 0) {
-    const next = u32[(at >>> 2) + LINK_WORD]!;
-    if (before === 0) u32[head] = next;
-    else u32[(before >>> 2) + LINK_WORD] = next;
-    if (next === 0) u32[(queue.tails >>> 2) + level] = before;
-    if (u32[head] === 0) {
-      if (level < 32) queue.low &= ~(1 << level);
-      else queue.high &= ~(1 << (level - 32));
-    }
-    queue.count--;
-  }
-  unlock(queue.ptr);
-}
-
 /** Takes a source out of the queue of its home, if it is there: it is about to be freed. */
 export function removeRunnable(source: Runnable): void {
   const queue = queues[source.home]!;
