@@ -45,7 +45,9 @@ export const stackStruct = struct('stack', {
   ephemeral: 'u32',
   /** ICMP errors sent in the second that began at `icmpSecond` ns. */
   icmpCount: 'u32',
+  /** Datagrams under reassembly, and their fragments. */
   reassembling: 'u32',
+  fragmentsWaiting: 'u32',
   icmpSecond: 'f64',
   /** Key of TCP's initial sequence numbers, 0 until the first is made; challenge ACKs sent in the second that began at `challengeSecond` ns. */
   isnKey: 'u32',

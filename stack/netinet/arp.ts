@@ -25,7 +25,15 @@ import {
 import { findAddress, ifaddrs, ifnets, interfaceWithAddress } from '../net/ifnet.ts';
 import type { Ifnet } from '../net/ifnet.ts';
 import { setInputHandler } from '../net/netisr.ts';
-import { NEIGHBOUR_BUCKETS, cancelCallout, count, setCallout, stacks, sysctlValue } from '../net/stack.ts';
+import {
+  NEIGHBOUR_BUCKETS,
+  cancelCallout,
+  count,
+  countBy,
+  setCallout,
+  stacks,
+  sysctlValue,
+} from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
 import { SYSCTL } from '../net/sysctl.ts';
@@ -107,11 +115,8 @@ export function removeNeighbour(entry: Neighbour): void {
 }
 
 function dropHeld(entry: Neighbour): void {
-  for (let i = 0; i < entry.heldCount; i++) count(entry.stack, STAT.arpHoldDropped);
-  mFreeList(entry.held);
-  entry.held = 0;
-  entry.heldLast = 0;
-  entry.heldCount = 0;
+  countBy(entry.stack, STAT.arpHoldDropped, entry.heldCount);
+  mFreeList(takeHeld(entry));
 }
 
 /** All neighbours of a stack. */
@@ -261,14 +266,21 @@ function onTimer(ptr: number): void {
     return;
   }
   count(entry.stack, STAT.arpFailed);
-  unreachable(entry);
-  entry.held = 0;
-  entry.heldLast = 0;
-  entry.heldCount = 0;
   entry.state = ARP_DOWN;
   const down = now() + sysctlValue(entry.stack, SYSCTL.arpDown) * SECOND;
   entry.expires = down;
   setCallout(entry.stack, entry.timer, down);
+  // Last of all: who is told may only be reached through this very neighbour.
+  unreachable(entry.stack, takeHeld(entry));
+}
+
+/** Takes the packets that wait, as a list. */
+function takeHeld(entry: Neighbour): number {
+  const list = entry.held;
+  entry.held = 0;
+  entry.heldLast = 0;
+  entry.heldCount = 0;
+  return list;
 }
 
 let onUnreachable: (stack: number, m: number) => void = (_stack, m) => mFree(m);
@@ -278,14 +290,13 @@ export function setUnreachableHandler(handler: (stack: number, m: number) => voi
   onUnreachable = handler;
 }
 
-function unreachable(entry: Neighbour): void {
-  let m = entry.held;
-  while (m !== 0) {
+function unreachable(stack: number, list: number): void {
+  for (let m = list; m !== 0;) {
     const view = mbuf(m);
     const next = view.nextpkt;
     view.nextpkt = 0;
-    count(entry.stack, STAT.arpHoldDropped);
-    onUnreachable(entry.stack, m);
+    count(stack, STAT.arpHoldDropped);
+    onUnreachable(stack, m);
     m = next;
   }
 }
@@ -298,11 +309,7 @@ function learn(entry: Neighbour, ifp: Ifnet, mac: number): void {
   entry.interface = ifp.ptr;
   entry.expires = now() + sysctlValue(entry.stack, SYSCTL.arpKeep) * SECOND;
   setCallout(entry.stack, entry.timer, entry.expires);
-  let m = entry.held;
-  entry.held = 0;
-  entry.heldLast = 0;
-  entry.heldCount = 0;
-  while (m !== 0) {
+  for (let m = takeHeld(entry); m !== 0;) {
     const view = mbuf(m);
     const next = view.nextpkt;
     view.nextpkt = 0;

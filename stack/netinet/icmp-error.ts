@@ -16,7 +16,7 @@ import {
 import { mCopyOut } from '../memory/mbuf-chain.ts';
 import { SECOND, now } from '../runtime/clock.ts';
 import { IPPROTO_ICMP } from '../runtime/messages/request.ts';
-import { ifnets, interfaceWithAddress, isMulticast } from '../net/ifnet.ts';
+import { ifnets, interfaceWithAddress, isBroadcast, isMulticast } from '../net/ifnet.ts';
 import { count, stacks, sysctlValue } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
@@ -114,7 +114,8 @@ function mayReport(stack: number, m: number, source: number): boolean {
   const view = mbuf(m);
   const p = view.data;
   const destination = addressAt(p + IP_DST);
-  if ((view.flags & (M_BCAST | M_MCAST)) !== 0 || isMulticast(destination) || destination === 0xffffffff)
+  if ((view.flags & (M_BCAST | M_MCAST)) !== 0 || isMulticast(destination)) return false;
+  if (isListed(stacks.get(stack), view.rcvif) && isBroadcast(ifnets.get(view.rcvif), destination))
     return false;
   if (source === 0 || source === 0xffffffff || isMulticast(source) || source >>> 28 === 15) return false;
   if ((be16(p + IP_OFF) & IP_OFFMASK) !== 0) return false;

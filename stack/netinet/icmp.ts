@@ -7,7 +7,7 @@ import { putChecksum, sumChain } from '../memory/checksum.ts';
 import { M_BCAST, M_MCAST, mFree, mbuf } from '../memory/mbuf.ts';
 import { mPullup, mTrimFront, mWritableFront } from '../memory/mbuf-chain.ts';
 import { IPPROTO_ICMP } from '../runtime/messages/request.ts';
-import { ifnets, interfaceWithAddress, isMulticast } from '../net/ifnet.ts';
+import { ifnets, interfaceWithAddress } from '../net/ifnet.ts';
 import { RTF_GATEWAY, addRoute, exactRoute, lookupRoute, routes } from '../net/route.ts';
 import { count, stacks, sysctlValue } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
@@ -68,14 +68,14 @@ function answerEcho(stack: Stack, packet: number, header: number): void {
   const view = mbuf(packet);
   const source = addressAt(view.data + IP_SRC);
   const destination = addressAt(view.data + IP_DST);
-  const broadcast = (view.flags & (M_BCAST | M_MCAST)) !== 0 || isMulticast(destination);
-  if (broadcast && sysctlValue(stack.ptr, SYSCTL.icmpBroadcastEcho) === 0) {
+  const own = interfaceWithAddress(stack, destination) !== 0;
+  const wide = !own || (view.flags & (M_BCAST | M_MCAST)) !== 0;
+  if (wide && sysctlValue(stack.ptr, SYSCTL.icmpBroadcastEcho) === 0) {
     count(stack.ptr, STAT.icmpBroadcastEcho);
     mFree(packet);
     return;
   }
   const tos = u8[view.data + 1]!;
-  const own = interfaceWithAddress(stack, destination) !== 0;
   const from = own ? destination : sourceOnInterface(view.rcvif, source);
   mTrimFront(packet, header);
   const m = mWritableFront(packet, ICMP_HEADER);

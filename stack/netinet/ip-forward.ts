@@ -56,8 +56,8 @@ export function ipForward(stack: Stack, packet: number, linkBroadcast: boolean):
     count(stack.ptr, STAT.ipNoBuffers);
     return;
   }
-  u8[mbuf(m).data + IP_TTL_AT]!--;
   redirectIfNearer(stack, m, route, destination);
+  u8[mbuf(m).data + IP_TTL_AT]!--;
   count(stack.ptr, STAT.ipForward);
   ipRoute(stack, m, destination, ptr, true);
 }

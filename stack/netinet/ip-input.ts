@@ -13,7 +13,7 @@ import { count, stacks, sysctlValue } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
 import { SYSCTL } from '../net/sysctl.ts';
-import { ICMP_UNREACH, UNREACH_PROTOCOL, icmpError } from './icmp-error.ts';
+import { ICMP_PARAMPROB, ICMP_UNREACH, UNREACH_PROTOCOL, icmpError } from './icmp-error.ts';
 import {
   IP_DST,
   IP_HEADER,
@@ -26,6 +26,7 @@ import {
   addressAt,
 } from './ip.ts';
 import { ipForward } from './ip-forward.ts';
+import { badOption } from './ip-options.ts';
 import { reassemble } from './ip-reassembly.ts';
 import { transportInput } from './protocols.ts';
 import { rawDeliver } from './raw.ts';
@@ -65,7 +66,11 @@ function checked(stack: number, packet: number): number {
   if (length < header) return drop(stack, m, STAT.ipBadLen);
   if (length > view.pktLen) return drop(stack, m, STAT.ipTooSmall);
   if (length < view.pktLen) mTrimTo(m, length);
-  return m;
+  const bad = header === IP_HEADER ? 0 : badOption(p, header);
+  if (bad === 0) return m;
+  count(stack, STAT.ipBadOptions);
+  icmpError(stack, m, ICMP_PARAMPROB, 0, (bad + 1) << 24);
+  return 0;
 }
 
 /** Loopback addresses never cross a wire; a source is never a group or a broadcast (RFC 1122 §3.2.1.3). */

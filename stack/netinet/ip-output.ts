@@ -33,6 +33,7 @@ import {
   IP_TTL_AT,
   addressAt,
 } from './ip.ts';
+import { copyHeader } from './ip-options.ts';
 
 const FRAGMENT = ownerTag('output');
 const groupMac = region('group addresses', 8 * maxThreads) + 8 * selfThread;
@@ -226,27 +227,6 @@ function fragmentOf(m: number, at: number, len: number, off: number): number {
 
 /** Room for the link header in front of a fragment. */
 const LINK_ROOM = 16;
-const OPT_EOL = 0;
-const OPT_NOP = 1;
-const OPT_COPIED = 0x80;
-
-/** Copies a header to `to` with those options only that every fragment carries; returns its length, a multiple of 4. */
-function copyHeader(from: number, header: number, to: number): number {
-  copyBytes(to, from, IP_HEADER);
-  let length = IP_HEADER;
-  for (let at = IP_HEADER; at < header;) {
-    const option = u8[from + at]!;
-    if (option === OPT_EOL) break;
-    const size = option === OPT_NOP ? 1 : u8[from + at + 1]!;
-    if (option !== OPT_NOP && (option & OPT_COPIED) !== 0) {
-      copyBytes(to + length, from + at, size);
-      length += size;
-    }
-    at += Math.max(size, 1);
-  }
-  while ((length & 3) !== 0) u8[to + length++] = OPT_EOL;
-  return length;
-}
 
 /** Sends a packet that already has its header (IP_HDRINCL): what is zero in it is filled in. Returns 0 or an errno. */
 export function ipOutputRaw(stack: number, packet: number, source: number): number {

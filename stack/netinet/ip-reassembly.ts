@@ -52,7 +52,9 @@ const queues = slab(fragmentsStruct, 8192);
 
 const OWNER = ownerTag('reassembly');
 const LIFETIME = 30 * SECOND;
-const MOST_FRAGMENTS = 64;
+/** Of one datagram: enough for the largest over an MTU of 276; of all datagrams of a stack: an eighth of the buffers. */
+const MOST_FRAGMENTS = 256;
+const MOST_WAITING = 8192;
 
 function find(stack: Stack, p: number): number {
   const id = be16(p + IP_ID);
@@ -96,6 +98,7 @@ function remove(stack: Stack, queue: Fragments): void {
     at.next = queue.next;
   }
   stack.reassembling--;
+  stack.fragmentsWaiting -= queue.fragments;
   queues.free(queue.ptr);
 }
 
@@ -134,14 +137,15 @@ export function reassemble(stack: Stack, m: number): number {
   const queue = queues.get(ptr);
   view.aux = start;
   view.aux2 = start + length;
-  if (!fits(queue, start + length, last) || !insert(queue, m)) return refuse(stack, m, STAT.ipFragDropped);
+  if (!fits(stack, queue, start + length, last) || !insert(stack, queue, m))
+    return refuse(stack, m, STAT.ipFragDropped);
   if (last) queue.total = start + length;
   return queue.total !== 0 && queue.bytes === queue.total ? join(stack, queue) : 0;
 }
 
 /** False if the end that a fragment claims contradicts what is known of the datagram. */
-function fits(queue: Fragments, end: number, last: boolean): boolean {
-  if (queue.fragments >= MOST_FRAGMENTS) return false;
+function fits(stack: Stack, queue: Fragments, end: number, last: boolean): boolean {
+  if (queue.fragments >= MOST_FRAGMENTS || stack.fragmentsWaiting >= MOST_WAITING) return false;
   if (queue.total !== 0 && (end > queue.total || (last && end !== queue.total))) return false;
   if (!last || queue.first === 0) return true;
   let m = queue.first;
@@ -150,7 +154,7 @@ function fits(queue: Fragments, end: number, last: boolean): boolean {
 }
 
 /** Puts a fragment in its place; false if it overlaps another. */
-function insert(queue: Fragments, m: number): boolean {
+function insert(stack: Stack, queue: Fragments, m: number): boolean {
   const view = mbuf(m);
   let before = 0;
   let at = queue.first;
@@ -164,6 +168,7 @@ function insert(queue: Fragments, m: number): boolean {
   else mbuf(before).nextpkt = m;
   mOwn(m, OWNER);
   queue.fragments++;
+  stack.fragmentsWaiting++;
   queue.bytes += view.aux2 - view.aux;
   return true;
 }
@@ -174,7 +179,13 @@ function join(stack: Stack, queue: Fragments): number {
   let next = mbuf(whole).nextpkt;
   mbuf(whole).nextpkt = 0;
   queue.first = 0;
+  const { total } = queue;
   remove(stack, queue);
+  const header = (u8[mbuf(whole).data]! & 15) << 2;
+  if (header + total > IP_MAXPACKET) {
+    mFreeList(next);
+    return refuse(stack, whole, STAT.ipBadFrags);
+  }
   while (next !== 0) {
     const fragment = next;
     const view = mbuf(fragment);
@@ -184,7 +195,6 @@ function join(stack: Stack, queue: Fragments): number {
     view.flags &= ~M_PKTHDR;
     mAppendChain(whole, fragment, view.pktLen);
   }
-  const header = (u8[mbuf(whole).data]! & 15) << 2;
   const m = mWritableFront(whole, header);
   if (m === 0) return 0;
   const p = mbuf(m).data;
