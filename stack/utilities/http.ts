@@ -115,10 +115,15 @@ async function run(self: Process, args: Arguments): Promise<number> {
   const wait = numberOption(args, 'w', { min: 0, max: 86_400, fallback: 0, whole: false });
   const body = await requestBody(self, args.value('d'));
   const agent = httpAgent(self);
-  const request = http.request(url, { agent, method: verb.toUpperCase(), headers, signal: self.signal });
-  if (wait > 0) {
-    request.setTimeout(wait * 1000, () => request.destroy(new SystemError(ERRNO.ETIMEDOUT, url.host)));
-  }
+  const request = http.request(url, {
+    agent,
+    method: verb.toUpperCase(),
+    headers,
+    signal: self.signal,
+    // As an option it counts while connecting as well; request.setTimeout() would begin when connected.
+    ...(wait > 0 && { timeout: wait * 1000 }),
+  });
+  request.on('timeout', () => request.destroy(new SystemError(ERRNO.ETIMEDOUT, url.host)));
   try {
     const response = await exchange(self, request, body);
     await printResponse(self, args, verb, response);

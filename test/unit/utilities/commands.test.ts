@@ -39,6 +39,12 @@ test.each([0, 1472, 1473, 65_507])('ping with %i bytes of data', async (size) =>
   expect(out).toContain(`${size + 8} bytes from 10.0.0.2: icmp_seq=0`);
 });
 
+test('http -w ends a transfer that does not begin', async () => {
+  const { status, err } = await alpha('http get -w 2 http://10.0.0.77/');
+  expect(status).toBe(1);
+  expect(err).toBe('http: 10.0.0.77: Connection timed out\n');
+});
+
 test('ping of nobody: every packet is lost, status 1', async () => {
   const { status, out } = await alpha('ping -c 2 10.0.0.77');
   expect(status).toBe(1);
