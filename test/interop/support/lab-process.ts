@@ -38,9 +38,9 @@ export function startProgram(program: string, args: readonly string[]): LabProce
   };
 }
 
-/** Starts `stackscope` with arguments. */
+/** Starts `stackscope` with arguments. It ends with the test, however that ends. */
 export function startStackscope(...args: string[]): LabProcess {
-  return startProgram(process.execPath, [cli, ...args]);
+  return startProgram('setpriv', ['--pdeathsig', 'KILL', process.execPath, cli, ...args]);
 }
 
 /** Runs a program to its end; rejects with what it printed when that was not a success. */
