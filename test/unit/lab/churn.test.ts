@@ -1,0 +1,6 @@
+import { test } from 'vitest';
+import { churn } from './churning.ts';
+
+test.each([1, 2, 4])('stacks and interfaces come and go under traffic, with %i threads', (threads) =>
+  churn(threads, 1.5),
+);
