@@ -109,12 +109,8 @@ async function relay(self: Process, fd: number, options: Options): Promise<void>
       throw error;
     },
   );
-  try {
-    await receiveOutput(self, fd, options);
-  } finally {
-    stop.abort();
-    await sending;
-  }
+  // Together: either may fail first, and a killed nc fails at both.
+  await Promise.all([receiveOutput(self, fd, options).finally(() => stop.abort()), sending]);
 }
 
 async function serve(self: Process, options: Options, keep: boolean): Promise<number> {

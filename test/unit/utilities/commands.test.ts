@@ -1,6 +1,6 @@
 // The network commands on two nodes of a lab with virtual time: what a user who types them sees.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { sourceOf } from '../../../stack/kernel/byte-stream.ts';
+import { pipe, sourceOf } from '../../../stack/kernel/byte-stream.ts';
 import { sleepNs } from '../../../stack/runtime/timers.ts';
 import '../../../stack/utilities/programs.ts';
 import { twoNodes } from '../../support/lab.ts';
@@ -108,6 +108,16 @@ test('nc over UDP', async () => {
   expect((await alpha('nc -u -w 1 10.0.0.2 7002', 'datagram\n')).status).toBe(0);
   expect(await listening.process.exited).toBe(0);
   expect(listening.out()).toBe('datagram\n');
+});
+
+test('nc ends when it is killed while it waits for both its input and its peer', async () => {
+  const listening = startCommand(lab.beta, 'nc -l 7004', pipe().source);
+  await settle();
+  const calling = startCommand(lab.alpha, 'nc 10.0.0.2 7004', pipe().source);
+  await settle();
+  calling.process.kill('SIGTERM');
+  expect(await calling.process.exited).toBe(128 + 15);
+  expect(await listening.process.exited).toBe(0);
 });
 
 test('ttcp counts the same bytes at both ends', async () => {
