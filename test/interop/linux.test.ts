@@ -1,15 +1,29 @@
 // A lab on a TAP and the Linux kernel with its programs: ping, curl, Node's own http server, tshark as the judge of every frame. All in a network
 // namespace of this test.
 import { createHash, randomBytes } from 'node:crypto';
+import dgram from 'node:dgram';
+import { once } from 'node:events';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { requires } from '../support/requires.ts';
-import { runProgram, startStackscope } from './support/lab-process.ts';
+import { runProgram, startProgram, startStackscope } from './support/lab-process.ts';
 import type { LabProcess } from './support/lab-process.ts';
+import {
+  FAR,
+  LINUX,
+  NEAR,
+  badFrames,
+  listFrames,
+  pattern,
+  sha256,
+  tapAppears,
+  turnOffloadOff,
+} from './support/linux-lab.ts';
 import { enterNetworkNamespace } from './support/network-namespace.ts';
 
 const tools = ['ip', 'ping', 'curl', 'tshark', 'ethtool', 'unshare', 'setpriv'];
@@ -17,23 +31,24 @@ const missing = requires({ tools, root: true, netns: true, tun: true });
 
 const BYTES = 50_000_000;
 const IMPAIRED_BYTES = 20_000_000;
-const LINUX = '10.0.9.254';
-const NEAR = '10.0.9.1';
-const FAR = '10.0.7.2';
 const SIZES = ['56', '1472', '65507'];
 
-const labText = (impairments: string): string => `
+/** What passes on to port 5003 of Linux whatever Linux sends to port 5002 of the node. */
+const PASSING_ON = `nc -l -p 5002 | nc ${LINUX} 5003 &`;
+
+const labText = (impairments = '', command = 'true'): string => `
 name: linux
 nodes:
   gamma:
     stack: io-pkt-v4-hc -ptcpip forward
     interfaces: [en0, en1]
-    startup: ['ifconfig en0 ${NEAR}/24 up', 'ifconfig en1 10.0.7.1/24 up', 'httpd -p 80 &']
+    startup: ['ifconfig en0 ${NEAR}/24 up', 'ifconfig en1 10.0.7.1/24 up', 'httpd -p 80 &', '${command}']
   delta:
     stack: io-pkt-v4-hc
     interfaces: [en0]
     startup: ['ifconfig en0 ${FAR}/24 up', 'route add default 10.0.7.1', 'httpd -p 80 &',
-      'sleep 0.3; http get -o /tmp/data http://127.0.0.1/bytes/300000', 'nc -l -p 5000 < /tmp/data > /var/www/got &']
+      'sleep 0.3; http get -o /tmp/data http://127.0.0.1/bytes/300000', 'nc -l -p 5000 < /tmp/data > /var/www/got &',
+      'http get -o /tmp/datagram http://127.0.0.1/bytes/9000', 'nc -u -l -p 5001 < /tmp/datagram > /var/www/datagram &']
     files: { /var/www/index.html: here }
 ports:
   host: { tap: sscope0, address: ${LINUX}/24 }
@@ -41,15 +56,6 @@ links:
   up: { between: [gamma:en0, host]${impairments} }
   inner: { between: [gamma:en1, delta:en0] }
 `;
-
-/** What httpd sends for /bytes/N. */
-function pattern(count: number): Buffer {
-  const bytes = Buffer.alloc(count);
-  for (let i = 0; i < count; i++) bytes[i] = i % 251;
-  return bytes;
-}
-
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 let folder: string;
 beforeAll(async () => {
@@ -60,13 +66,6 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-/** Resolves when the lab has made its TAP and switched it on. */
-async function tapAppears(): Promise<void> {
-  const up = async (): Promise<void> =>
-    expect(await runProgram('ip', 'addr', 'show', 'sscope0')).toContain(LINUX);
-  await vi.waitFor(up, { timeout: 10_000, interval: 20 });
-}
-
 /** Starts a lab and waits until its nodes answer; Linux computes its checksums itself, for the capture to show them. */
 async function startLab(text: string, ...options: string[]): Promise<LabProcess> {
   const file = join(folder, 'linux.lab.yaml');
@@ -74,7 +73,7 @@ async function startLab(text: string, ...options: string[]): Promise<LabProcess>
   const lab = startStackscope('run', file, ...options);
   try {
     await tapAppears();
-    await runProgram('ethtool', '-K', 'sscope0', 'tx', 'off');
+    await turnOffloadOff();
     await runProgram('ip', 'route', 'replace', '10.0.7.0/24', 'via', NEAR);
     await vi.waitFor(() => runProgram('curl', '-sf', '-m', '1', `http://${FAR}/`), {
       timeout: 10_000,
@@ -85,28 +84,6 @@ async function startLab(text: string, ...options: string[]): Promise<LabProcess>
     throw new Error(`the lab did not start: ${err}${out}`, { cause: error });
   }
   return lab;
-}
-
-/**
- * Frames of a capture that are not as they should be: a malformed field, a checksum that is wrong or could not be verified, a protocol that nobody here
- * speaks, or an acknowledgement of data that the capture lacks. What TCP carries counts as data, because tshark would guess protocols by ports; with
- * `contents` it is judged as well.
- */
-async function badFrames(capture: string, contents?: 'contents'): Promise<string> {
-  const isGood = (name: string): string => `${name}.checksum.status == "Good"`;
-  // Linux writes a checksum of zero as its other form also in TCP (skb_checksum_help), where that is unusual but not wrong (RFC 1624).
-  const isOtherZero = `ip.src == ${LINUX} && tcp.checksum == 0xffff && tcp.checksum_calculated == 0`;
-  const filter = [
-    '_ws.malformed || _ws.short || tcp.analysis.ack_lost_segment || !(arp || ip)',
-    ...['ip', 'icmp', 'udp'].map((name) => `${name}.checksum.status == "Bad"`),
-    ...['ip', 'icmp'].map((name) => `(${name} && !(${isGood(name)}))`),
-    // ICMP errors quote pieces of others.
-    `(tcp && !icmp && !(${isGood('tcp')}) && !(${isOtherZero}))`,
-    `(udp && !icmp && !(${isGood('udp')}))`,
-  ].join(' || ');
-  const validate = ['ip', 'tcp', 'udp'].flatMap((name) => ['-o', `${name}.check_checksum:TRUE`]);
-  const asData = contents === undefined ? ['-d', 'tcp.port==0-65535,data'] : [];
-  return runProgram('tshark', '-n', '-r', capture, ...validate, ...asData, '-Y', filter);
 }
 
 /** Fetches `bytes` bytes from the httpd at `address` with curl and compares them with what httpd is to send. */
@@ -128,9 +105,13 @@ async function curlPosts(address: string, count: number): Promise<void> {
 describe.skipIf(missing)('the Linux kernel and its programs reach a lab', () => {
   let lab: LabProcess;
   let capture: string;
+  let slowReader: Promise<[net.Socket]>;
   beforeAll(async () => {
+    const server = net.createServer({ pauseOnConnect: true });
+    slowReader = once(server, 'connection') as Promise<[net.Socket]>;
+    server.listen(5003, '0.0.0.0').unref();
     capture = join(folder, 'up.pcapng');
-    lab = await startLab(labText(''), '--capture', `link:up=${capture}`);
+    lab = await startLab(labText('', PASSING_ON), '--capture', `link:up=${capture}`);
   });
   afterAll(async () => {
     await lab.interrupt();
@@ -143,6 +124,42 @@ describe.skipIf(missing)('the Linux kernel and its programs reach a lab', () => 
       expect(text).toContain('5 received, 0% packet loss');
     },
   );
+
+  it.each([NEAR, FAR])('a flood of 2000 pings to %s', async (to) => {
+    const text = await runProgram('ping', '-q', '-f', '-c', '2000', '-W', '2', to);
+    expect(text).toContain('2000 received, 0% packet loss');
+  });
+
+  it('a time to live that ends at the router is reported by it', async () => {
+    const { status, out } = await startProgram('ping', ['-c', '1', '-W', '2', '-t', '1', FAR]).finished;
+    expect(out).toMatch(new RegExp(`From ${NEAR} icmp_seq=1 Time to live exceeded`));
+    expect(status).toBe(1);
+  });
+
+  it('datagrams in fragments, both ways', async () => {
+    const socket = dgram.createSocket('udp4');
+    const answer = once(socket, 'message') as Promise<[Buffer]>;
+    socket.send(pattern(20_000), 5001, FAR);
+    const [datagram] = await answer;
+    socket.close();
+    expect(sha256(datagram)).toBe(sha256(pattern(9000)));
+    const arrived = async (): Promise<void> => {
+      const file = join(folder, 'datagram');
+      await runProgram('curl', '-sf', '-o', file, `http://${FAR}/datagram`);
+      expect(sha256(await readFile(file))).toBe(sha256(pattern(20_000)));
+    };
+    await vi.waitFor(arrived, 5000);
+  });
+
+  it('a closed port of UDP is unreachable', async () => {
+    const socket = dgram.createSocket('udp4');
+    socket.connect(5999, FAR);
+    await once(socket, 'connect');
+    const refused = new Promise((resolve) => socket.once('error', resolve));
+    socket.send('anybody there?');
+    expect(await refused).toMatchObject({ code: 'ECONNREFUSED' });
+    socket.close();
+  });
 
   it.each([NEAR, FAR])('curl fetches 50 MB from %s and posts 50 MB to it', async (address) => {
     await curlFetches(address, BYTES);
@@ -180,6 +197,20 @@ describe.skipIf(missing)('the Linux kernel and its programs reach a lab', () => 
     expect(await runProgram('curl', '-sf', `http://${FAR}/got`)).toBe('this is all');
   });
 
+  it('a reader that pauses stops its writer by closed windows, and loses nothing', async () => {
+    // Linux sends to a node that passes everything on to a reader on Linux: when that pauses, all buffers between fill up.
+    const bytes = randomBytes(BYTES);
+    const [reader] = await slowReader;
+    const writer = net.connect(5002, NEAR);
+    let written = false;
+    writer.end(bytes, () => (written = true));
+    await setTimeout(1500);
+    expect(written).toBe(false);
+    const hash = createHash('sha256');
+    for await (const chunk of reader as AsyncIterable<Buffer>) hash.update(chunk);
+    expect(hash.digest('hex')).toBe(sha256(bytes));
+  });
+
   it('a closed port refuses', async () => {
     const refused = new Promise((resolve) => net.connect(81, FAR).on('error', resolve));
     expect(await refused).toMatchObject({ code: 'ECONNREFUSED' });
@@ -191,6 +222,11 @@ describe.skipIf(missing)('the Linux kernel and its programs reach a lab', () => 
     expect(status).toBe(0);
     expect((await stat(capture)).size).toBeGreaterThan(4 * BYTES);
     expect(await badFrames(capture)).toBe('');
+    const closedWindow = 'tcp.window_size_value == 0 && tcp.flags.reset == 0';
+    const toTheNode = `ip.src == ${NEAR} && tcp.srcport == 5002 && ${closedWindow}`;
+    const fromTheNode = `ip.src == ${LINUX} && tcp.srcport == 5003 && ${closedWindow}`;
+    expect(await listFrames(capture, toTheNode)).not.toBe('');
+    expect(await listFrames(capture, fromTheNode)).not.toBe('');
   });
 });
 
@@ -219,7 +255,7 @@ describe.skipIf(missing)('a lab reaches the Linux kernel and its programs', () =
       `gamma: traceroute -n -m 3 ${LINUX}`,
     ];
     const options = commands.flatMap((line) => ['--exec', line]);
-    const lab = await startLab(labText(''), '--capture', `link:up=${capture}`, ...options);
+    const lab = await startLab(labText(), '--capture', `link:up=${capture}`, ...options);
     await runProgram('curl', '-sf', '-X', 'PUT', '-d', 'now', `http://${FAR}/ready`);
     const { status, out, err } = await lab.finished;
     server.close();
@@ -236,13 +272,19 @@ describe.skipIf(missing)('a lab reaches the Linux kernel and its programs', () =
 
 describe.skipIf(missing)('over a link that loses, delays and reorders', () => {
   it('transfers arrive whole, both ways', async () => {
-    const lab = await startLab(labText(', delay: 5ms, loss: 1%, reorder: 1%'));
+    const capture = join(folder, 'impaired.pcapng');
+    const lab = await startLab(
+      labText(', delay: 5ms, loss: 1%, reorder: 1%'),
+      '--capture',
+      `link:up=${capture}`,
+    );
     try {
       await curlFetches(FAR, IMPAIRED_BYTES);
       await curlPosts(FAR, IMPAIRED_BYTES);
     } finally {
       expect((await lab.interrupt()).status).toBe(0);
     }
+    expect(await badFrames(capture)).toBe('');
   });
 });
 
@@ -253,7 +295,7 @@ describe.skipIf(missing)('the TAP example', () => {
     const lab = startStackscope('run', example, '--capture', `link:up=${capture}`);
     try {
       await tapAppears();
-      await runProgram('ethtool', '-K', 'sscope0', 'tx', 'off');
+      await turnOffloadOff();
       await vi.waitFor(() => runProgram('ping', '-c', '1', '-W', '1', NEAR), {
         timeout: 10_000,
         interval: 100,
