@@ -24,6 +24,8 @@ const packages: Readonly<Record<string, string>> = {
   ip: 'iproute2',
   tc: 'iproute2',
   ping: 'iputils-ping',
+  setpriv: 'util-linux',
+  unshare: 'util-linux',
 };
 
 function isExecutable(path: string): boolean {
