@@ -11,13 +11,14 @@ nodes:
     interfaces: [en0, en1]
     startup:
       - ifconfig en0 10.0.0.1/24 up
-      - ifconfig en1 10.1.0.1/24 up
+      - ifconfig en1 10.1.0.1/24 mtu 300 up
+      - route add default 10.0.0.250
       - ttcp -r -s &
       - nc -l -k -p 7 > /dev/null &
       - nc -l -u -p 7 > /dev/null &
       - httpd -p 80 &
   attacker: { stack: io-pkt-v4, interfaces: [en0] }
-  beyond: { stack: io-pkt-v4, interfaces: [en0], startup: [ifconfig en0 10.1.0.2/24 up] }
+  beyond: { stack: io-pkt-v4, interfaces: [en0], startup: [ifconfig en0 10.1.0.2/24 mtu 300 up] }
 links:
   wire: { between: [target:en0, attacker:en0] }
   other: { between: [target:en1, beyond:en0] }
@@ -107,13 +108,28 @@ function ip(text: string): Buffer {
   return Buffer.from(text.split('.').map(Number));
 }
 
+/** Options of an IPv4 header: of any length, or with lengths that are right, so that they get further. */
+function options(random: Random): Buffer {
+  if (random(2) === 0) return bytes(random, 4 * random(11));
+  const parts: Buffer[] = [];
+  for (let left = 36; left > 8;) {
+    const part = bytes(random, 2 + random(Math.min(left - 2, 10)));
+    part[0]! |= 2;
+    part[1] = part.length;
+    parts.push(part);
+    left -= part.length;
+  }
+  const all = Buffer.concat(parts);
+  return Buffer.concat([all, Buffer.alloc(-all.length & 3)]);
+}
+
 /** A frame as a peer could send it. */
 function valid(random: Random, conversations: readonly Conversation[]): Buffer {
   const frame = (payload: Buffer, type: number = ETHERTYPE.ip): Buffer =>
     ether(random(20) === 0 ? 'ff:ff:ff:ff:ff:ff' : TARGET_MAC, ATTACKER_MAC, type, payload);
   const packet = (protocol: number, payload: Buffer): Buffer =>
     ipv4({
-      source: random(10) === 0 ? '10.0.0.1' : ATTACKER,
+      source: ['10.0.0.1', '172.16.0.1', ATTACKER][Math.min(random(10), 2)]!,
       destination: ['10.0.0.1', '10.0.0.1', '10.1.0.2', '10.0.0.255', '10.9.9.9', '255.255.255.255'][
         random(6)
       ]!,
@@ -123,6 +139,7 @@ function valid(random: Random, conversations: readonly Conversation[]): Buffer {
       ttl: random(4) === 0 ? random(3) : 64,
       more: random(6) === 0,
       offset: random(6) === 0 ? 8 * random(400) : 0,
+      ...(random(8) === 0 && { options: options(random) }),
     });
   const port = [7, 80, 5001, random(65536)][random(4)]!;
   switch (random(6)) {
