@@ -31,6 +31,7 @@ import {
   startInterface,
 } from '../../stack/net/ifnet.ts';
 import type { Driver, Ifnet } from '../../stack/net/ifnet.ts';
+import { STATION, station } from '../../stack/net/journey.ts';
 import { clearPlug, freePlug, newPlug, plugCarrier, plugIn, plugOut, plugs } from '../../stack/net/plug.ts';
 import type { Plug } from '../../stack/net/plug.ts';
 import type { Stack } from '../../stack/net/stack.ts';
@@ -137,7 +138,11 @@ function gather(ifp: Ifnet, m: number): void {
   }
   mOwn(m, DRIVER_OWNER);
   view.time = now();
-  if (ifp.taps !== 0) tapPacket(ifp.taps, m, OUTBOUND, now());
+  station(m, STATION.driverOut, ifp.ptr, 0);
+  if (ifp.taps !== 0) {
+    tapPacket(ifp.taps, m, OUTBOUND, now());
+    station(m, STATION.tap, ifp.ptr, OUTBOUND);
+  }
   if (frames === 0) first = m;
   else mbuf(last).nextpkt = m;
   last = m;

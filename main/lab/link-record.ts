@@ -25,6 +25,9 @@ export const directionStruct = struct('direction', {
   /** Next direction of the same link, in the order of its ends. */
   next: 'ptr',
   nextpkt: 'ptr',
+  /** Its link, and which of the link's ends it is. */
+  link: 'ptr',
+  end: 'u32',
   /** Plug whose frames these are. */
   plug: 'ptr',
   /** State of its own generator: what one direction draws does not depend on another. */

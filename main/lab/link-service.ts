@@ -5,7 +5,7 @@
  * A frame takes (bytes + 24) * 8 / rate on the wire: preamble, check sequence and gap count as on Ethernet. Jitter moves arrivals but keeps their order; a reordered
  * frame skips the delay and so overtakes those before it.
  */
-import { u8 } from '../../stack/memory/memory.ts';
+import { be16, u8 } from '../../stack/memory/memory.ts';
 import { mCopyPacket, mSharePacket } from '../../stack/memory/mbuf-chain.ts';
 import { CSUM_IP_GOOD, CSUM_TRANSPORT_GOOD, mFree, mOwn, mbuf, ownerTag } from '../../stack/memory/mbuf.ts';
 import { dequeueAll, nextRecord } from '../../stack/memory/queue.ts';
@@ -13,6 +13,7 @@ import { refreshNow } from '../../stack/runtime/clock.ts';
 import { randomUnit } from '../../stack/runtime/random.ts';
 import { HANDLER, raise, raiseAt, setSourceHandler } from '../../stack/runtime/source.ts';
 import { ETHER_HEADER } from '../../stack/net/ethernet.ts';
+import { LINK_LOSS, STATION, beginJourney, following, station } from '../../stack/net/journey.ts';
 import { deliver, plugOut, plugs } from '../../stack/net/plug.ts';
 import type { Plug } from '../../stack/net/plug.ts';
 import { OUTBOUND, tapPacket } from '../../stack/net/tap.ts';
@@ -48,13 +49,14 @@ function arrive(direction: Direction): void {
   }
   const count = frames;
   frames = 0;
-  if (to.ptr === from.ptr) direction.drops += deliverNowhere(count);
+  if (to.ptr === from.ptr) direction.drops += deliverNowhere(direction, count);
   else direction.drops += deliver(to, first, last, count);
 }
 
-function deliverNowhere(count: number): number {
+function deliverNowhere(direction: Direction, count: number): number {
   for (let m = first; m !== 0;) {
     const next = nextRecord(m);
+    station(m, STATION.linkLoss, direction.link, LINK_LOSS.noReceiver);
     mFree(m);
     m = next;
   }
@@ -85,7 +87,8 @@ function chance(direction: Direction, p: number): boolean {
   return p > 0 && randomUnit(direction.ptr + RANDOM) < p;
 }
 
-function drop(direction: Direction, m: number): void {
+function drop(direction: Direction, m: number, why: number): void {
+  station(m, STATION.linkLoss, direction.link, why);
   direction.drops++;
   mFree(m);
 }
@@ -94,11 +97,13 @@ function drop(direction: Direction, m: number): void {
 function enter(link: Link, direction: Direction, m: number): void {
   const view = mbuf(m);
   direction.packets++;
+  if (following()) beginJourney(m, ETHER_HEADER, be16(view.data + 12));
+  station(m, STATION.link, link.ptr, direction.end);
   direction.bytes += view.pktLen;
   if (link.taps !== 0) tapPacket(link.taps, m, OUTBOUND, view.time);
-  if (link.mtu !== 0 && view.pktLen > link.mtu + ETHER_HEADER) drop(direction, m);
+  if (link.mtu !== 0 && view.pktLen > link.mtu + ETHER_HEADER) drop(direction, m, LINK_LOSS.mtu);
   else if (direction.perfect !== 0) gather(m);
-  else if (chance(direction, direction.loss)) drop(direction, m);
+  else if (chance(direction, direction.loss)) drop(direction, m, LINK_LOSS.loss);
   else {
     const copy = chance(direction, direction.duplicate) ? mSharePacket(LINK, m) : 0;
     mOwn(m, LINK);
@@ -111,8 +116,10 @@ function enter(link: Link, direction: Direction, m: number): void {
 function damage(direction: Direction, m: number): number {
   if (!chance(direction, direction.corrupt)) return m;
   const copy = mCopyPacket(LINK, m);
-  if (copy === 0) direction.drops++;
-  else {
+  if (copy === 0) {
+    station(m, STATION.linkLoss, direction.link, LINK_LOSS.buffers);
+    direction.drops++;
+  } else {
     mbuf(copy).csum &= ~(CSUM_IP_GOOD | CSUM_TRANSPORT_GOOD);
     flipBit(copy, Math.floor(randomUnit(direction.ptr + RANDOM) * mbuf(copy).pktLen * 8));
   }
@@ -141,7 +148,7 @@ function send(direction: Direction, m: number): void {
   }
   release(direction, view.time);
   if (direction.sendCount >= direction.queue + 1) {
-    drop(direction, m);
+    drop(direction, m, LINK_LOSS.queue);
     return;
   }
   const begin = Math.max(view.time, direction.busyUntil);

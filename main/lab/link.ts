@@ -59,6 +59,8 @@ export function connectLink(options: NormalLink, ends: readonly number[], home: 
     if (at === 0)
       throw new Error(`link ${options.name}: at most ${directions.capacity} ends of links fit into one lab`);
     const direction = directions.get(at);
+    direction.link = ptr;
+    direction.end = i;
     direction.plug = plug;
     seedRandom(at + directionStruct.offsets.random, `link:${options.name}:${i}`);
     setImpairments(direction, options.directions[i]!);

@@ -15,8 +15,8 @@ import type { LabNode, Process, StackPort } from '../../stack/kernel/process.ts'
 import { UsageError } from '../../stack/kernel/process.ts';
 import { SLOG } from '../../stack/kernel/syslog.ts';
 import { plugs } from '../../stack/net/plug.ts';
-import { stacks } from '../../stack/net/stack.ts';
-import type { Stack } from '../../stack/net/stack.ts';
+import { VARIANT, stacks } from '../../stack/net/stack.ts';
+import type { Stack, Variant } from '../../stack/net/stack.ts';
 import { setSysctl } from '../../stack/net/sysctl.ts';
 import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
 import type { Engine } from './engine.ts';
@@ -107,6 +107,7 @@ export class StackKeeper {
     const address = createInstance({
       node: this.#node.name,
       instance: command.instance,
+      variant: variantOf(command.variant),
       home: this.#engine.nextHome(),
     });
     if (address === 0) throw new SystemError(ERRNO.ENOMEM, 'no room for another stack');
@@ -160,6 +161,12 @@ export class StackKeeper {
   async tapsClosed(): Promise<void> {
     await Promise.all([...this.#taps].map((card) => card.close()));
   }
+}
+
+/** Which io-pkt a command's name means. */
+function variantOf(name: string): Variant {
+  if (name === 'io-pkt-v6-hc') return VARIANT.v6hc;
+  return name === 'io-pkt-v4' ? VARIANT.v4 : VARIANT.v4hc;
 }
 
 /** Carries out one -d of a command line; throws SystemError. */

@@ -6,6 +6,7 @@ import { SECOND, now } from '../runtime/clock.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import type { ArpInfo, ControlIn, InterfaceAddress, InterfaceInfo } from '../runtime/messages/control.ts';
 import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
+import { clonerNames, configureClone, createClone, describeClone } from '../net/cloner.ts';
 import { copyMac, macText, parseMac } from '../net/ethernet.ts';
 import {
   CAP_IP4CSUM,
@@ -13,11 +14,10 @@ import {
   CAP_UDP4CSUM,
   IFT_ETHER,
   IFT_LOOP,
+  announceEvent,
   clearCounters,
   driverOf,
   findAddress,
-  findInterface,
-  ifDetach,
   ifaddrs,
   ifnets,
   interfaceName,
@@ -26,7 +26,6 @@ import {
   sendQueue,
 } from '../net/ifnet.ts';
 import type { Ifnet } from '../net/ifnet.ts';
-import { attachLoopback } from '../net/loopback.ts';
 import { lookupRoute, prefixLength, routes } from '../net/route.ts';
 import type { Stack } from '../net/stack.ts';
 import {
@@ -73,9 +72,13 @@ function capabilityNames(bits: number): string[] {
 function addressesOf(ifp: Ifnet): InterfaceAddress[] {
   const list: InterfaceAddress[] = [];
   for (let ptr = ifp.addresses; ptr !== 0; ptr = ifaddrs.get(ptr).next) {
-    const { address, netmask, broadcast } = ifaddrs.get(ptr);
-    const base = { address: addressText(address), netmask: addressText(netmask) };
-    list.push(broadcast === 0 ? base : { ...base, broadcast: addressText(broadcast) });
+    const { address, netmask, broadcast, destination } = ifaddrs.get(ptr);
+    list.push({
+      address: addressText(address),
+      netmask: addressText(netmask),
+      ...(broadcast !== 0 && { broadcast: addressText(broadcast) }),
+      ...(destination !== 0 && { destination: addressText(destination) }),
+    });
   }
   return list;
 }
@@ -106,6 +109,7 @@ function infoOf(ifp: Ifnet): InterfaceInfo {
       odrops: sendQueue(ifp).drops,
       collisions: ifp.collisions,
     },
+    details: describeClone(ifp),
   };
 }
 
@@ -118,6 +122,7 @@ function changeInterface(ifp: Ifnet, change: ControlIn<'SIOCSIFFLAGS'>): void {
     }
     expectOk(driver.ioctl(ifp, 'mtu', mtu), `mtu ${mtu}`);
     ifp.mtu = mtu;
+    announceEvent(ifp, 'mtu');
   }
   if (change.metric !== undefined) ifp.metric = change.metric;
   if (change.mac !== undefined) changeMac(ifp, change.mac);
@@ -131,6 +136,7 @@ function changeMac(ifp: Ifnet, mac: string): void {
   if (!parseMac(mac, macPlace)) throw new SystemError(ERRNO.EINVAL, `${mac} is not a hardware address`);
   copyMac(ifp.mac, macPlace);
   expectOk(driverOf(ifp).ioctl(ifp, 'mac', 0), mac);
+  announceEvent(ifp, 'mac');
   if ((ifp.flags & IFF.UP) === 0) return;
   for (let ptr = ifp.addresses; ptr !== 0; ptr = ifaddrs.get(ptr).next)
     announceAddress(ifp, ifaddrs.get(ptr).address);
@@ -161,10 +167,29 @@ function newAddress(ifp: Ifnet, wanted: ControlIn<'SIOCAIFADDR'>): void {
   if (prefixLength(netmask) < 0) throw new SystemError(ERRNO.EINVAL, `${wanted.netmask!} is not a netmask`);
   const wide = address === 0 || address >>> 28 === 15 || isMulticast(address);
   if (wide) throw new SystemError(ERRNO.EINVAL, `${wanted.address} is no address of a host`);
-  const loop = ifp.type === IFT_LOOP;
-  const given = wanted.broadcast === undefined ? broadcastOf(address, netmask) : addressOf(wanted.broadcast);
-  const options = { address, netmask, broadcast: loop ? 0 : given, alias: wanted.alias };
+  const options = { address, netmask, alias: wanted.alias, ...otherEnds(ifp, wanted, address, netmask) };
   expectOk(setAddress(ifp, options), wanted.address);
+}
+
+/** The broadcast address, or on a point-to-point interface the other end. */
+function otherEnds(
+  ifp: Ifnet,
+  wanted: ControlIn<'SIOCAIFADDR'>,
+  address: number,
+  netmask: number,
+): { broadcast: number; destination: number } {
+  const pointToPoint = (ifp.flags & IFF.POINTOPOINT) !== 0;
+  if (pointToPoint !== (wanted.destination !== undefined)) {
+    const name = interfaceName(ifp);
+    const text = pointToPoint
+      ? `${name} is point-to-point: give both ends, as in ifconfig ${name} 10.0.0.1 10.0.0.2`
+      : `${name} is not point-to-point: ${wanted.destination!} cannot be its other end`;
+    throw new SystemError(ERRNO.EINVAL, text);
+  }
+  if (wanted.destination !== undefined) return { broadcast: 0, destination: addressOf(wanted.destination) };
+  if (ifp.type === IFT_LOOP) return { broadcast: 0, destination: 0 };
+  const given = wanted.broadcast === undefined ? broadcastOf(address, netmask) : addressOf(wanted.broadcast);
+  return { broadcast: given, destination: 0 };
 }
 
 function deleteAddress(ifp: Ifnet, text: string | undefined): void {
@@ -173,20 +198,12 @@ function deleteAddress(ifp: Ifnet, text: string | undefined): void {
   dropAddress(ifp, ptr);
 }
 
-function createInterface(stack: Stack, name: string): void {
-  if (!/^lo\d+$/.test(name))
-    throw new SystemError(ERRNO.EINVAL, `${name}: interfaces that can be created are lo1, lo2, ...`);
-  if (findInterface(stack, name) !== undefined) throw new SystemError(ERRNO.EEXIST, name);
-  if (attachLoopback(stack, name) === 0) throw new SystemError(ERRNO.ENOBUFS, name);
-}
-
 function destroyInterface(stack: Stack, ifp: Ifnet): void {
   if (ifp.ptr === stack.loopback)
     throw new SystemError(ERRNO.EBUSY, `${interfaceName(ifp)} belongs to the stack`);
   ifDown(ifp);
   while (ifp.addresses !== 0) dropAddress(ifp, ifp.addresses);
-  if (ifp.type === IFT_LOOP) ifDetach(ifp);
-  else buryInterface(stack, ifp);
+  buryInterface(stack, ifp);
 }
 
 function arpInfo(entry: Neighbour): ArpInfo {
@@ -244,6 +261,8 @@ type InterfaceCalls =
   | 'SIOCAIFADDR'
   | 'SIOCDIFADDR'
   | 'SIOCIFCREATE'
+  | 'SIOCIFGCLONERS'
+  | 'SIOCSIFPSEUDO'
   | 'SIOCIFDESTROY'
   | 'SIOCGDRVCOM'
   | 'MOUNT'
@@ -272,9 +291,14 @@ export const interfaceControls: Pick<Controls, InterfaceCalls> = {
     return {};
   },
   SIOCIFCREATE(stack, { name }) {
-    createInterface(stack, name);
+    createClone(stack, name);
     return {};
   },
+  SIOCSIFPSEUDO(stack, { name, settings }) {
+    configureClone(interfaceNamed(stack, name), settings);
+    return {};
+  },
+  SIOCIFGCLONERS: (stack) => clonerNames(stack),
   SIOCIFDESTROY(stack, { name }) {
     destroyInterface(stack, interfaceNamed(stack, name));
     return {};

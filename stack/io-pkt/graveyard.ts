@@ -5,7 +5,7 @@ import { region } from '../memory/memory.ts';
 import { mFree, mbuf } from '../memory/mbuf.ts';
 import { QUEUE_BYTES, dequeueAll, enqueue, nextRecord, queueAt } from '../memory/queue.ts';
 import { ringBell } from '../runtime/messages/post.ts';
-import { driverOf, ifFree, ifUnlist, ifnets } from '../net/ifnet.ts';
+import { announceEvent, driverOf, ifFree, ifUnlist, ifnets } from '../net/ifnet.ts';
 import type { Ifnet } from '../net/ifnet.ts';
 import { stackParts, stacks } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
@@ -28,6 +28,7 @@ export function freeBuried(): boolean {
     const ifp = ifnets.get(ptr);
     ptr = ifp.nextpkt;
     forget(ifp);
+    announceEvent(ifp, 'gone');
     driverOf(ifp).detach(ifp);
     ifFree(ifp);
   }

@@ -11,13 +11,13 @@ import { random32, seedRandom } from '../runtime/random.ts';
 import { HANDLER, KIND, freeSource, newSource } from '../runtime/source.ts';
 import { wheelReset } from '../runtime/wheel.ts';
 import { now } from '../runtime/clock.ts';
-import { driverOf, ifDetach, ifnets } from '../net/ifnet.ts';
+import { announceEvent, driverOf, ifDetach, ifnets } from '../net/ifnet.ts';
 import { attachLoopback } from '../net/loopback.ts';
 import { WAIT_NOWHERE, fail, unpark } from '../net/parking.ts';
 import { eachRoute, removeRoute } from '../net/route.ts';
 import { SS_COMPLETE, SS_NOFDREF, sockets } from '../net/socket.ts';
 import { stackParts, stackStruct, stacks } from '../net/stack.ts';
-import type { Stack } from '../net/stack.ts';
+import type { Stack, Variant } from '../net/stack.ts';
 import { initSysctl } from '../net/sysctl.ts';
 import { protocolOf } from '../net/protosw.ts';
 import { eachNeighbour, removeNeighbour } from '../netinet/arp.ts';
@@ -34,6 +34,7 @@ export interface InstanceOptions {
   /** Name of the node, for the instance's random numbers. */
   readonly node: string;
   readonly instance: number;
+  readonly variant: Variant;
   /** Run queue it is at home in. */
   readonly home: number;
 }
@@ -57,6 +58,7 @@ export function createInstance(options: InstanceOptions): number {
   const stack = stacks.get(ptr);
   stack.source = source;
   stack.instance = options.instance;
+  stack.variant = options.variant;
   wheelReset(stackParts(ptr).wheel, now());
   initSysctl(stack.sysctl);
   seedRandom(ptr + stackStruct.offsets.random, `io-pkt:${options.node}:${options.instance}`);
@@ -90,6 +92,7 @@ export function destroyInstance(ptr: number): void {
   while (stack.interfaces !== 0) {
     const ifp = ifnets.get(stack.interfaces);
     driverOf(ifp).stop(ifp, true);
+    announceEvent(ifp, 'gone');
     driverOf(ifp).detach(ifp);
     ifDetach(ifp);
   }

@@ -1,6 +1,7 @@
 /**
- * Ethernet II framing (RFC 894): output puts the header in front and queues the frame on its interface; input, on whatever thread drained the interface,
- * shows the frame to capture points, counts it and leaves it on the stack's input queue.
+ * Ethernet II framing (RFC 894): output puts the header in front and queues the frame on its interface. Input, on whatever thread drained the interface, shows the
+ * frame to capture points and counts it; then a link aggregate, a bridge, a VLAN or the fast path may take it, in this order; what is left is for the upper
+ * layers and waits on the stack's input queue.
  */
 import { be16, i32, putBe16, u16, u8 } from '../memory/memory.ts';
 import { enqueue, enqueueList } from '../memory/queue.ts';
@@ -9,8 +10,9 @@ import { mPrepend, mPullup, mTrimFront } from '../memory/mbuf-chain.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { now } from '../runtime/clock.ts';
-import { ifQueue } from './ifnet.ts';
+import { ifQueue, ifnets } from './ifnet.ts';
 import type { Ifnet } from './ifnet.ts';
+import { STATION, beginJourney, following, station } from './journey.ts';
 import { stackParts } from './stack.ts';
 import { INBOUND, tapPacket } from './tap.ts';
 
@@ -21,6 +23,7 @@ export const ETHERMTU = 1500;
 export const ETHER_MIN = 60;
 export const ETHERTYPE_IP = 0x0800;
 export const ETHERTYPE_ARP = 0x0806;
+export const ETHERTYPE_VLAN = 0x8100;
 
 const IN_QUEUE = ownerTag('stack queue');
 
@@ -63,7 +66,46 @@ export function etherOutput(ifp: Ifnet, m: number, destination: number, type: nu
   } else copyMac(p, destination);
   copyMac(p + ETHER_ADDRESS, ifp.mac);
   putBe16(p + 12, type);
-  return ifQueue(ifp, frame);
+  if (following()) beginJourney(frame, ETHER_HEADER, type);
+  return ifp.bridge === 0 ? ifQueue(ifp, frame) : bridgeOutput(ifp, frame);
+}
+
+/**
+ * Takes a frame that came in by an interface, before the upper layers see it; any number of threads at once, for one interface one at a time, outside the
+ * stack context. `m` is the whole frame, its Ethernet header contiguous. Returns 0 when the frame is taken, otherwise the frame (perhaps in another buffer)
+ * with `rcvif` set to the interface that it is for.
+ */
+export type FrameHook = (ifp: Ifnet, m: number) => number;
+
+const refuse: FrameHook = (_ifp, m) => {
+  mFree(m);
+  return 0;
+};
+let aggregateInput = refuse;
+let bridgeInput = refuse;
+let vlanInput = refuse;
+let flowInput: (ifp: Ifnet, m: number) => number = (_ifp, m) => m;
+let bridgeOutput: (ifp: Ifnet, m: number) => number = ifQueue;
+
+/** Says who takes the frames of ports of link aggregates (`ifp.aggregate`). */
+export function setAggregateInput(hook: FrameHook): void {
+  aggregateInput = hook;
+}
+
+/** Says who takes the frames of members of bridges (`ifp.bridge`), and who sends what the stack sends on a member: returns 0 or an errno. */
+export function setBridge(input: FrameHook, output: (ifp: Ifnet, m: number) => number): void {
+  bridgeInput = input;
+  bridgeOutput = output;
+}
+
+/** Says who takes frames with an IEEE 802.1Q tag. */
+export function setVlanInput(hook: FrameHook): void {
+  vlanInput = hook;
+}
+
+/** Says who may forward IPv4 packets in the receiving thread: gets the frame for this host, returns 0 when it has sent it on, or the frame as it was. */
+export function setFlowInput(hook: FrameHook): void {
+  flowInput = hook;
 }
 
 // The batch of one drained interface, on its way to the stack's input queue.
@@ -72,14 +114,19 @@ let last = 0;
 let batched = 0;
 
 /**
- * Takes a received frame: `m` holds it with its Ethernet header; rcvif and length are set by the driver. What is for the upper layers is gathered until
+ * Takes a received frame: `m` holds it with its Ethernet header; its length is set by the driver. What is for the upper layers is gathered until
  * etherInputDone().
  */
 export function etherInput(ifp: Ifnet, m: number): void {
   let view = mbuf(m);
   ifp.ipackets++;
   ifp.ibytes += view.pktLen;
-  if (ifp.taps !== 0) tapPacket(ifp.taps, m, INBOUND, now());
+  if (following()) beginJourney(m, ETHER_HEADER, view.len < ETHER_HEADER ? 0 : be16(view.data + 12));
+  station(m, STATION.driverIn, ifp.ptr, 0);
+  if (ifp.taps !== 0) {
+    tapPacket(ifp.taps, m, INBOUND, now());
+    station(m, STATION.tap, ifp.ptr, INBOUND);
+  }
   if (view.pktLen < ETHER_HEADER) {
     ifp.ierrors++;
     mFree(m);
@@ -93,25 +140,51 @@ export function etherInput(ifp: Ifnet, m: number): void {
     }
     view = mbuf(m);
   }
-  const p = view.data;
-  if ((u8[p]! & 1) !== 0) {
-    view.flags |= isBroadcastAddress(p) ? M_BCAST : M_MCAST;
+  view.rcvif = ifp.ptr;
+  if ((u8[view.data]! & 1) !== 0) {
+    view.flags |= isBroadcastAddress(view.data) ? M_BCAST : M_MCAST;
     ifp.imcasts++;
-  } else if (!sameMac(p, ifp.mac)) {
+  }
+  if (ifp.aggregate !== 0) {
+    m = aggregateInput(ifp, m);
+    if (m === 0) return;
+  }
+  if (ifp.bridge !== 0) {
+    m = bridgeInput(ifp, m);
+    if (m === 0) return;
+    etherDemux(ifnets.get(mbuf(m).rcvif), m);
+    return;
+  }
+  etherDemux(ifp, m);
+}
+
+/** A frame that came in by `ifp`, or for it by a bridge: to a VLAN, over the fast path, or to the upper layers. */
+function etherDemux(ifp: Ifnet, frame: number): void {
+  let m = frame;
+  const p = mbuf(m).data;
+  if ((u8[p]! & 1) === 0 && !sameMac(p, ifp.mac)) {
     // Seen only because the device is promiscuous: for capture points, not for us.
     mFree(m);
     return;
   }
   const type = be16(p + 12);
+  if (type === ETHERTYPE_VLAN) {
+    vlanInput(ifp, m);
+    return;
+  }
   if (type < 0x600) {
     // IEEE 802.3 with a length: no protocol of ours uses it.
     ifp.noproto++;
     mFree(m);
     return;
   }
+  if (type === ETHERTYPE_IP) {
+    m = flowInput(ifp, m);
+    if (m === 0) return;
+  }
+  station(m, STATION.stackQueue, ifp.ptr, 0);
   mTrimFront(m, ETHER_HEADER);
-  view.rcvif = ifp.ptr;
-  view.aux = type;
+  mbuf(m).aux = type;
   mOwn(m, IN_QUEUE);
   i32[(m + 4) >>> 2] = 0;
   if (batched === 0) first = m;
@@ -145,6 +218,7 @@ export function inputLocal(ifp: Ifnet, m: number, type: number): void {
   mOwn(m, IN_QUEUE);
   ifp.ipackets++;
   ifp.ibytes += view.pktLen;
+  station(m, STATION.stackQueue, ifp.ptr, 0);
   if ((ifp.flags & IFF.UP) === 0 || !enqueue(stackParts(ifp.stack).input, m)) {
     ifp.iqdrops++;
     mFree(m);

@@ -13,6 +13,7 @@ import type { ViewOf } from '../memory/struct.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { HANDLER, KIND, freeSource, newSource, sources } from '../runtime/source.ts';
+import { STATION, station } from './journey.ts';
 import { stacks, sysctlValue } from './stack.ts';
 import type { Stack } from './stack.ts';
 import { SYSCTL } from './sysctl.ts';
@@ -21,6 +22,10 @@ import { orphanTaps } from './tap.ts';
 export const IFNAME_BYTES = 16;
 export const IFT_ETHER = 6;
 export const IFT_LOOP = 24;
+export const IFT_SLIP = 28;
+export const IFT_PROPVIRTUAL = 53;
+export const IFT_BRIDGE = 209;
+export const IFT_GIF = 240;
 
 export const ifnetStruct = struct('ifnet', {
   /** Next interface of the stack. */
@@ -55,6 +60,10 @@ export const ifnetStruct = struct('ifnet', {
   softc: 'ptr',
   /** Capture points on it: first of a list, 0 for none (tap.ts). */
   taps: 'ptr',
+  /** What else takes its frames (ethernet.ts, FrameHook), 0 for none: its port record in a link aggregate, its member record in a bridge, its first VLAN. */
+  aggregate: 'ptr',
+  bridge: 'ptr',
+  vlans: 'ptr',
   send: { bytes: QUEUE_BYTES },
   ipackets: 'f64',
   ierrors: 'f64',
@@ -83,6 +92,8 @@ export const ifaddrStruct = struct('ifaddr', {
   netmask: 'u32',
   /** 0 where there is none. */
   broadcast: 'u32',
+  /** The other end of a point-to-point interface, 0 where there is none. */
+  destination: 'u32',
 });
 export type Ifaddr = ViewOf<typeof ifaddrStruct>;
 export const ifaddrs = slab(ifaddrStruct, 16_384);
@@ -115,11 +126,31 @@ export interface Driver {
   statistics(ifp: Ifnet): Record<string, number>;
   /** Settings, for nicinfo and ifconfig. */
   configuration(ifp: Ifnet): Record<string, string | number>;
+  /**
+   * Interfaces that are no Ethernet: sends an IPv4 packet to the next hop (host order). Returns 0 or an errno; the packet is gone in any case. In the stack
+   * context.
+   */
+  output?(ifp: Ifnet, m: number, nexthop: number): number;
 }
 export type DriverCommand = 'mtu' | 'promiscuous' | 'multicast' | 'capabilities' | 'mac';
 
 /** Numbers of drivers in records: the same in every thread. */
-export const DRIVER = { loopback: 1, vnic: 2, tap: 3 } as const;
+export const DRIVER = {
+  loopback: 1,
+  vnic: 2,
+  tap: 3,
+  bridge: 4,
+  vlan: 5,
+  agr: 6,
+  gif: 7,
+  gre: 8,
+  pseudoTun: 9,
+  pseudoTap: 10,
+  slip: 11,
+  shim: 12,
+  /** Drivers from outside get numbers from here, the same in every thread. */
+  firstForeign: 32,
+} as const;
 const drivers: (Driver | undefined)[] = [];
 
 /** Makes a driver known to this thread. */
@@ -197,6 +228,20 @@ function appendInterface(stack: Stack, ptr: number): void {
   ifnets.get(last).next = ptr;
 }
 
+/** What happens to an interface: `gone` while no thread works, just before its driver detaches; the others in the stack context. */
+export type InterfaceEvent = 'up' | 'down' | 'mtu' | 'mac' | 'gone';
+const listeners: ((ifp: Ifnet, event: InterfaceEvent) => void)[] = [];
+
+/** Has `listener` told what happens to interfaces: for what is built on top of them. */
+export function onInterfaceEvent(listener: (ifp: Ifnet, event: InterfaceEvent) => void): void {
+  listeners.push(listener);
+}
+
+/** Tells all listeners. */
+export function announceEvent(ifp: Ifnet, event: InterfaceEvent): void {
+  for (const listener of listeners) listener(ifp, event);
+}
+
 /** Takes an interface from its stack and frees it with its addresses. Its driver has detached; nothing raises its source any more. */
 export function ifDetach(ifp: Ifnet): void {
   ifUnlist(stacks.get(ifp.stack), ifp);
@@ -235,16 +280,16 @@ export function findInterface(stack: Stack, name: string): Ifnet | undefined {
   return undefined;
 }
 
-/** Adds an address behind the others, or as the first one; false when the slab is full. */
+/** Adds an address behind the others, or as the first one, and returns its entry; 0 when the slab is full. */
 export function addAddress(
   ifp: Ifnet,
   address: number,
   netmask: number,
   broadcast: number,
   first: boolean,
-): boolean {
+): number {
   const ptr = ifaddrs.alloc();
-  if (ptr === 0) return false;
+  if (ptr === 0) return 0;
   const entry = ifaddrs.get(ptr);
   entry.address = address;
   entry.netmask = netmask;
@@ -252,12 +297,12 @@ export function addAddress(
   if (first || ifp.addresses === 0) {
     entry.next = ifp.addresses;
     ifp.addresses = ptr;
-    return true;
+    return ptr;
   }
   let last = ifaddrs.get(ifp.addresses);
   while (last.next !== 0) last = ifaddrs.get(last.next);
   last.next = ptr;
-  return true;
+  return ptr;
 }
 
 export function removeAddress(ifp: Ifnet, entry: Ifaddr): void {
@@ -309,10 +354,13 @@ const pending: Ifnet[] = [];
 /** Queues a packet on an interface; it leaves with the next startPending() of this thread. Returns 0 or an errno (the packet is freed). */
 export function ifQueue(ifp: Ifnet, m: number): number {
   if ((ifp.flags & (IFF.UP | IFF.RUNNING)) !== (IFF.UP | IFF.RUNNING)) {
+    station(m, STATION.sendQueue, ifp.ptr, ERRNO.ENETDOWN);
     mFree(m);
     return ERRNO.ENETDOWN;
   }
+  station(m, STATION.sendQueue, ifp.ptr, 0);
   if (!enqueue(sendQueue(ifp), m)) {
+    station(m, STATION.drop, ifp.ptr, ERRNO.ENOBUFS);
     mFree(m);
     return ERRNO.ENOBUFS;
   }
@@ -323,7 +371,7 @@ export function ifQueue(ifp: Ifnet, m: number): number {
   return 0;
 }
 
-/** Has the drivers send what was queued: called once per batch, still in the stack context. */
+/** Has the drivers send what this thread has queued: called once per batch, in the stack context or by the thread that drained an interface. */
 export function startPending(): void {
   while (pending.length > 0) {
     const ifp = pending.pop()!;

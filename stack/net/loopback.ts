@@ -1,9 +1,11 @@
 /**
  * The loopback interface lo0: what is sent on it comes in again (loop(4)). MTU 33192.
  */
-import { mbuf } from '../memory/mbuf.ts';
+import { mFree, mbuf } from '../memory/mbuf.ts';
 import { IFF } from '../runtime/messages/control.ts';
+import { ERRNO } from '../runtime/messages/errno.ts';
 import { now } from '../runtime/clock.ts';
+import { registerCloner } from './cloner.ts';
 import { ETHERTYPE_IP, inputLocal } from './ethernet.ts';
 import { DRIVER, IFT_LOOP, countOutput, ifAttach, registerDriver } from './ifnet.ts';
 import type { Ifnet } from './ifnet.ts';
@@ -27,8 +29,12 @@ export function attachLoopback(stack: Stack, name: string): number {
   return ptr;
 }
 
-/** Sends an IPv4 packet to ourselves. Nobody else can have touched it, so its checksums need no look. */
-export function loopOutput(ifp: Ifnet, m: number): number {
+/** Sends an IPv4 packet to ourselves. */
+function loopOutput(ifp: Ifnet, m: number): number {
+  if ((ifp.flags & IFF.UP) === 0) {
+    mFree(m);
+    return ERRNO.ENETDOWN;
+  }
   const view = mbuf(m);
   countOutput(ifp, 1, view.pktLen);
   if (ifp.taps !== 0) tapPacket(ifp.taps, m, OUTBOUND, now());
@@ -54,4 +60,7 @@ registerDriver(DRIVER.loopback, {
   carrier: () => true,
   statistics: () => ({}),
   configuration: () => ({}),
+  output: loopOutput,
 });
+
+registerCloner({ name: 'lo', create: attachLoopback });

@@ -12,6 +12,7 @@ import { calloutArg, calloutHandler, wheelNext, wheelTake } from '../runtime/whe
 import { runCallout } from './callouts.ts';
 import { etherInputDone } from './ethernet.ts';
 import { driverOf, ifnets, startPending } from './ifnet.ts';
+import { STATION, station } from './journey.ts';
 import { stackParts, stacks } from './stack.ts';
 
 /** Batches of work in one stay in the context before other sources get their turn. */
@@ -45,6 +46,7 @@ function inputBatch(stack: number, list: number): void {
     const handler = inputs.get(view.aux);
     if (handler === undefined) {
       ifnets.get(view.rcvif).noproto++;
+      station(m, STATION.drop, view.rcvif, 0);
       mFree(m);
     } else handler(stack, m);
     if (++n % BATCH === 0) startPending();
@@ -112,6 +114,8 @@ function serviceInterface(ifptr: number, source: number): boolean {
   const driver = driverOf(ifp);
   let finished = driver.process(ifp);
   const stack = ifp.stack;
+  // What was bridged or forwarded on the way leaves from this very thread.
+  startPending();
   if (etherInputDone(ifp) && !serveStack(stack, source, REASON.afterHardware))
     raise(stacks.get(stack).source);
   if (finished && driver.enable(ifp)) finished = false;

@@ -29,6 +29,8 @@ export const stackStruct = struct('stack', {
   random: 'u32',
   /** N of `-iN`. */
   instance: 'u32',
+  /** Which io-pkt it is: a VARIANT. */
+  variant: 'u32',
   /** First interface (ifnet.ts), and the next number to give. */
   interfaces: 'ptr',
   nextIndex: 'u32',
@@ -69,6 +71,10 @@ export const stackStruct = struct('stack', {
   statistics: { bytes: STATISTICS_BYTES },
 });
 export type Stack = ViewOf<typeof stackStruct>;
+
+/** The io-pkt binaries: v4 has neither bridging nor tunnels nor what else the hc (high capacity) variants add. */
+export const VARIANT = { v4: 0, v4hc: 1, v6hc: 2 } as const;
+export type Variant = (typeof VARIANT)[keyof typeof VARIANT];
 export const stacks = slab(stackStruct, 2048);
 
 const STATISTICS = stackStruct.offsets.statistics;

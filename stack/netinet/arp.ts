@@ -24,6 +24,7 @@ import {
 } from '../net/ethernet.ts';
 import { findAddress, ifaddrs, ifnets, interfaceWithAddress } from '../net/ifnet.ts';
 import type { Ifnet } from '../net/ifnet.ts';
+import { STATION, station } from '../net/journey.ts';
 import { setInputHandler } from '../net/netisr.ts';
 import {
   NEIGHBOUR_BUCKETS,
@@ -182,6 +183,7 @@ function waitFor(ifp: Ifnet, entry: Neighbour, m: number): number {
 function hold(entry: Neighbour, m: number): void {
   count(entry.stack, STAT.arpHeld);
   mOwn(m, HOLD);
+  station(m, STATION.arpHold, entry.interface, 0);
   const view = mbuf(m);
   view.nextpkt = 0;
   if (entry.heldCount === MAX_HELD) {
@@ -321,6 +323,7 @@ function learn(entry: Neighbour, ifp: Ifnet, mac: number): void {
 
 function arpInput(stack: number, packet: number): void {
   count(stack, STAT.arpInTotal);
+  station(packet, STATION.consumed, stack, ETHERTYPE_ARP);
   const ifp = ifnets.get(mbuf(packet).rcvif);
   const m = mPullup(packet, ARP_BYTES);
   if (m === 0) {

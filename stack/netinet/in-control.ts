@@ -5,8 +5,16 @@ import { dequeueAll } from '../memory/queue.ts';
 import { mFreeList } from '../memory/mbuf.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
-import { addAddress, driverOf, findAddress, ifaddrs, removeAddress, sendQueue } from '../net/ifnet.ts';
-import type { Ifnet } from '../net/ifnet.ts';
+import {
+  addAddress,
+  announceEvent,
+  driverOf,
+  findAddress,
+  ifaddrs,
+  removeAddress,
+  sendQueue,
+} from '../net/ifnet.ts';
+import type { Ifaddr, Ifnet } from '../net/ifnet.ts';
 import {
   RTF_CLONING,
   addRoute,
@@ -31,9 +39,10 @@ export function ifUp(ifp: Ifnet): number {
   }
   for (let ptr = ifp.addresses; ptr !== 0; ptr = ifaddrs.get(ptr).next) {
     const entry = ifaddrs.get(ptr);
-    connectNetwork(ifp, entry.address, entry.netmask);
+    connectNetwork(ifp, entry);
     if ((ifp.flags & IFF.BROADCAST) !== 0) announceAddress(ifp, entry.address);
   }
+  announceEvent(ifp, 'up');
   return 0;
 }
 
@@ -46,6 +55,7 @@ export function ifDown(ifp: Ifnet): void {
   removeRoutesVia(stack, ifp.ptr);
   mFreeList(dequeueAll(sendQueue(ifp)));
   driverOf(ifp).stop(ifp, true);
+  announceEvent(ifp, 'down');
 }
 
 /** The netmask of an address by its class (RFC 791): what ifconfig assumes when none is given. */
@@ -54,18 +64,27 @@ export function classMask(address: number): number {
   return address >>> 30 === 2 ? 0xffff0000 : 0xffffff00;
 }
 
+/** Network and prefix length that an address is a reason to have a route for: the other end of a point-to-point interface, or the network. */
+function connected(entry: Ifaddr): { network: number; length: number } {
+  if (entry.destination !== 0) return { network: entry.destination, length: 32 };
+  return { network: entry.address, length: prefixLength(entry.netmask) };
+}
+
 /** The route to the network that an interface is on; one that is there already stays. */
-function connectNetwork(ifp: Ifnet, address: number, netmask: number): void {
+function connectNetwork(ifp: Ifnet, entry: Ifaddr): void {
   const stack = stacks.get(ifp.stack);
-  const length = prefixLength(netmask);
-  if (exactRoute(stack, address, length) !== 0) return;
-  addRoute(stack, { network: address, length, gateway: 0, interface: ifp.ptr, flags: RTF_CLONING });
+  const { network, length } = connected(entry);
+  if (exactRoute(stack, network, length) !== 0) return;
+  const flags = entry.destination !== 0 ? 0 : RTF_CLONING;
+  addRoute(stack, { network, length, gateway: 0, interface: ifp.ptr, flags });
 }
 
 export interface NewAddress {
   readonly address: number;
   readonly netmask: number;
   readonly broadcast: number;
+  /** The other end, on a point-to-point interface. */
+  readonly destination?: number;
   /** Beside the others; otherwise it takes the place of the first. */
   readonly alias: boolean;
 }
@@ -77,10 +96,12 @@ export function setAddress(ifp: Ifnet, options: NewAddress): number {
   if (same !== 0 && alias && ifaddrs.get(same).netmask === netmask) return ERRNO.EEXIST;
   if (same !== 0) dropAddress(ifp, same);
   if (!alias && ifp.addresses !== 0) dropAddress(ifp, ifp.addresses);
-  if (!addAddress(ifp, address, netmask, broadcast, !alias)) return ERRNO.ENOBUFS;
+  const ptr = addAddress(ifp, address, netmask, broadcast, !alias);
+  if (ptr === 0) return ERRNO.ENOBUFS;
+  ifaddrs.get(ptr).destination = options.destination ?? 0;
   stacks.get(ifp.stack).routeGeneration++;
   if ((ifp.flags & IFF.UP) === 0) return ifUp(ifp);
-  connectNetwork(ifp, address, netmask);
+  connectNetwork(ifp, ifaddrs.get(ptr));
   if ((ifp.flags & IFF.BROADCAST) !== 0) announceAddress(ifp, address);
   return 0;
 }
@@ -88,15 +109,16 @@ export function setAddress(ifp: Ifnet, options: NewAddress): number {
 /** Takes an address (ifaddr) from an interface, with the route to its network unless another address keeps it. */
 export function dropAddress(ifp: Ifnet, ptr: number): void {
   const stack = stacks.get(ifp.stack);
-  const { address, netmask } = ifaddrs.get(ptr);
+  const { address, netmask, destination } = ifaddrs.get(ptr);
+  const { network, length } = connected(ifaddrs.get(ptr));
   removeAddress(ifp, ifaddrs.get(ptr));
   stack.routeGeneration++;
-  const length = prefixLength(netmask);
   for (let other = ifp.addresses; other !== 0; other = ifaddrs.get(other).next) {
     const entry = ifaddrs.get(other);
-    if (entry.netmask === netmask && ((entry.address ^ address) & netmask) === 0) return;
+    const same = entry.netmask === netmask && ((entry.address ^ address) & netmask) === 0;
+    if (same && entry.destination === destination) return;
   }
-  const route = exactRoute(stack, address, length);
+  const route = exactRoute(stack, network, length);
   if (route !== 0 && routes.get(route).gateway === 0 && routes.get(route).interface === ifp.ptr)
     removeRoute(stack, route);
   for (const via of eachRoute(stack)) {

@@ -6,6 +6,7 @@ import { mFree, mbuf } from '../memory/mbuf.ts';
 import { mWritableFront } from '../memory/mbuf-chain.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ifaddrs, ifnets, isBroadcast } from '../net/ifnet.ts';
+import { STATION, station } from '../net/journey.ts';
 import { RTF_BLACKHOLE, RTF_REJECT, lookupRoute, routes } from '../net/route.ts';
 import type { Route } from '../net/route.ts';
 import { count, sysctlValue } from '../net/stack.ts';
@@ -59,6 +60,7 @@ export function ipForward(stack: Stack, packet: number, linkBroadcast: boolean):
   redirectIfNearer(stack, m, route, destination);
   u8[mbuf(m).data + IP_TTL_AT]!--;
   count(stack.ptr, STAT.ipForward);
+  station(m, STATION.forward, stack.ptr, ifnets.get(route.interface).index);
   ipRoute(stack, m, destination, ptr, true);
 }
 

@@ -8,6 +8,7 @@ import { mPullup, mTrimTo } from '../memory/mbuf-chain.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ETHERTYPE_IP } from '../net/ethernet.ts';
 import { findAddress, ifnets, interfaceWithAddress, isBroadcast, isMulticast } from '../net/ifnet.ts';
+import { STATION, station } from '../net/journey.ts';
 import { setInputHandler } from '../net/netisr.ts';
 import { count, stacks, sysctlValue } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
@@ -35,6 +36,7 @@ const LOOPBACK_NET = 127;
 
 function drop(stack: number, m: number, stat: number): number {
   count(stack, stat);
+  station(m, STATION.drop, stack, stat);
   mFree(m);
   return 0;
 }
@@ -92,6 +94,7 @@ const ALL_HOSTS = 0xe0000001;
 
 export function ipInput(stack: number, packet: number): void {
   count(stack, STAT.ipTotal);
+  station(packet, STATION.ipInput, stack, 0);
   const m = checked(stack, packet);
   if (m === 0) return;
   const view = mbuf(m);
@@ -119,6 +122,7 @@ export function ipInput(stack: number, packet: number): void {
 function ipDeliver(stack: number, packet: number): void {
   let m = packet;
   if ((be16(mbuf(m).data + IP_OFF) & (IP_MF | IP_OFFMASK)) !== 0) {
+    station(m, STATION.reassembly, stack, 0);
     m = reassemble(stacks.get(stack), m);
     if (m === 0) return;
   }
@@ -127,6 +131,7 @@ function ipDeliver(stack: number, packet: number): void {
   const header = (u8[p]! & 15) << 2;
   const protocol = u8[p + IP_PROTO]!;
   const input = transportInput(protocol);
+  station(m, STATION.transport, stack, protocol);
   if (input !== undefined) {
     input(stack, m, header);
     return;

@@ -8,9 +8,9 @@ import { copyBytes, mPrepend, mShareRange, mWritableFront } from '../memory/mbuf
 import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { ETHERTYPE_IP, etherOutput, inputLocal } from '../net/ethernet.ts';
-import { IFT_LOOP, ifnets, interfaceWithAddress, isBroadcast, isMulticast } from '../net/ifnet.ts';
+import { IFT_ETHER, driverOf, ifnets, interfaceWithAddress, isBroadcast, isMulticast } from '../net/ifnet.ts';
 import type { Ifnet } from '../net/ifnet.ts';
-import { loopOutput } from '../net/loopback.ts';
+import { STATION, beginJourney, following, station } from '../net/journey.ts';
 import { RTF_BLACKHOLE, RTF_REJECT, lookupRoute, routes } from '../net/route.ts';
 import { count, stacks } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
@@ -75,6 +75,8 @@ export function ipOutput(
   putBe32(p + IP_SRC, source);
   putBe32(p + IP_DST, destination);
   count(stack, STAT.ipLocalOut);
+  if (following()) beginJourney(packet, 0, ETHERTYPE_IP);
+  station(packet, STATION.output, stack, protocol);
   return ipRoute(owner, packet, destination, route, false);
 }
 
@@ -129,15 +131,9 @@ function transmit(stack: Stack, m: number, ifp: Ifnet, nexthop: number): number 
   return linkOutput(ifp, m, nexthop);
 }
 
-/** Hands a finished packet to the interface: loopback, broadcast, multicast, or by ARP to a neighbour. */
+/** Hands a finished packet to the interface: no Ethernet, broadcast, multicast, or by ARP to a neighbour. */
 function linkOutput(ifp: Ifnet, m: number, nexthop: number): number {
-  if (ifp.type === IFT_LOOP) {
-    if ((ifp.flags & IFF.UP) === 0) {
-      mFree(m);
-      return ERRNO.ENETDOWN;
-    }
-    return loopOutput(ifp, m);
-  }
+  if (ifp.type !== IFT_ETHER) return driverOf(ifp).output!(ifp, m, nexthop);
   if (isBroadcast(ifp, nexthop)) {
     echoToSelf(ifp, m);
     return etherOutput(ifp, m, 0, ETHERTYPE_IP);
@@ -213,6 +209,7 @@ function fragmentOf(m: number, at: number, len: number, off: number): number {
     return 0;
   }
   head.next = data;
+  head.journey = view.journey;
   head.len = kept;
   head.pktLen = kept + len;
   head.flags |= view.flags & (M_BCAST | M_MCAST);
@@ -248,5 +245,7 @@ export function ipOutputRaw(stack: number, packet: number, source: number): numb
   if (be16(p + IP_ID) === 0) putBe16(p + IP_ID, owner.ipId++);
   if (addressAt(p + IP_SRC) === 0) putBe32(p + IP_SRC, source);
   count(stack, STAT.ipRawOut);
+  if (following()) beginJourney(m, 0, ETHERTYPE_IP);
+  station(m, STATION.output, stack, u8[p + IP_PROTO]!);
   return ipRoute(owner, m, addressAt(p + IP_DST), 0, false);
 }

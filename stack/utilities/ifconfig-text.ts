@@ -37,9 +37,10 @@ function capabilitiesText(names: readonly string[]): string {
   );
 }
 
-function addressLine({ address, netmask, broadcast }: InterfaceAddress, first: boolean): string {
+function addressLine({ address, netmask, broadcast, destination }: InterfaceAddress, first: boolean): string {
   const end = broadcast === undefined ? '' : ` broadcast ${broadcast}`;
-  return `\tinet ${first ? '' : 'alias '}${address} netmask ${hexMask(netmask)}${end}`;
+  const far = destination === undefined ? '' : ` -> ${destination}`;
+  return `\tinet ${first ? '' : 'alias '}${address}${far} netmask ${hexMask(netmask)}${end}`;
 }
 
 function counterLines(counters: InterfaceCounters): string[] {
@@ -80,6 +81,7 @@ export function interfaceText(info: InterfaceInfo, detail: Detail): string {
   if (media !== undefined) lines.push(`\tmedia: ${media}`);
   if (carrier !== undefined) lines.push(`\tstatus: ${carrier ? 'active' : 'no carrier'}`);
   if (detail.media && media !== undefined) lines.push('\tsupported Ethernet media:', '\t\tmedia autoselect');
+  lines.push(...info.details.map((line) => `\t${line}`));
   lines.push(...addresses.map((address, i) => addressLine(address, i === 0)));
   if (detail.counters) lines.push(...counterLines(info.counters));
   return `${lines.join('\n')}\n`;

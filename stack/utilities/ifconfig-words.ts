@@ -24,6 +24,10 @@ export interface InterfaceChange {
   mtu?: number;
   metric?: number;
   mac?: string;
+  /** The other end of a point-to-point interface. */
+  destination?: string;
+  /** Words that only one kind of pseudo-interface knows, with their values. */
+  readonly settings: Record<string, string>;
 }
 
 type Reader = (change: InterfaceChange, next: (what: string) => string) => void;
@@ -75,24 +79,42 @@ const READERS: Readonly<Record<string, Reader>> = {
   },
 };
 
+/** Words of pseudo-interfaces, and what each needs. */
+const PSEUDO_WORDS: Readonly<Record<string, readonly string[]>> = {
+  vlan: ['a VLAN identifier'],
+  vlanif: ['an interface'],
+  '-vlanif': [],
+  agrport: ['an interface'],
+  '-agrport': ['an interface'],
+  tunnel: ['a source address', 'a destination address'],
+  deletetunnel: [],
+};
+
 /** Words that may follow an interface's name, for completion. */
 export const INTERFACE_WORDS = [
   ...Object.keys(READERS),
+  ...Object.keys(PSEUDO_WORDS),
   ...[...FLAG_WORDS.keys(), ...CAPABILITY_NAMES].flatMap((word) => [word, `-${word}`]),
 ];
 
 function readAddress(change: InterfaceChange, word: string): void {
   const [quad, length, ...more] = word.split('/');
-  if (change.address !== undefined) {
-    throw new UsageError(
-      `'${word}': point-to-point destinations are for interfaces this stack does not have`,
-    );
-  }
   if (quad === undefined || inetAton(quad) === undefined || more.length > 0) {
     throw new UsageError(`'${word}' is neither a word of ifconfig nor an address such as 10.0.0.1/24`);
   }
+  if (change.address !== undefined) {
+    change.destination = dotted(word, 'the address of the other end');
+    return;
+  }
   change.address = dotted(quad, 'the address');
   if (length !== undefined) change.netmask = inetNtoa(maskOf(numberIn(length, 'the prefix length', 0, 32)));
+}
+
+/** `vlan 7`, `tunnel 10.0.0.1 10.0.0.2` ...: says whether it was one. */
+function readPseudo(change: InterfaceChange, word: string, next: (what: string) => string): boolean {
+  if (!Object.hasOwn(PSEUDO_WORDS, word)) return false;
+  change.settings[word] = PSEUDO_WORDS[word]!.map(next).join(' ');
+  return true;
 }
 
 /** `link0`, `-debug`, `ip4csum` ...: says whether it was one. */
@@ -108,7 +130,14 @@ function readSwitch(change: InterfaceChange, word: string): boolean {
 
 /** Reads the words behind an interface's name. Throws UsageError. */
 export function readChange(words: readonly string[]): InterfaceChange {
-  const change: InterfaceChange = { create: false, destroy: false, action: 'set', set: {}, capabilities: {} };
+  const change: InterfaceChange = {
+    create: false,
+    destroy: false,
+    action: 'set',
+    set: {},
+    capabilities: {},
+    settings: {},
+  };
   let at = 0;
   while (at < words.length) {
     const word = words[at++]!;
@@ -119,7 +148,7 @@ export function readChange(words: readonly string[]): InterfaceChange {
       return argument;
     };
     if (reader !== undefined) reader(change, next);
-    else if (!readSwitch(change, word)) readAddress(change, word);
+    else if (!readPseudo(change, word, next) && !readSwitch(change, word)) readAddress(change, word);
   }
   return change;
 }

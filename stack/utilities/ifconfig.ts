@@ -13,9 +13,6 @@ import { interfaceText } from './ifconfig-text.ts';
 import { INTERFACE_WORDS, flagChange, readChange } from './ifconfig-words.ts';
 import type { InterfaceChange } from './ifconfig-words.ts';
 
-/** Kinds of interfaces that `create` makes. */
-const CLONERS = ['lo'];
-
 /** One interface by name. Throws CommandError with BSD's text when there is none. */
 async function interfaceNamed(self: Process, name: string): Promise<InterfaceInfo> {
   try {
@@ -74,7 +71,7 @@ async function addressToSet(
 }
 
 async function applyAddress(self: Process, name: string, change: InterfaceChange): Promise<void> {
-  const { action, netmask, broadcast } = change;
+  const { action, netmask, broadcast, destination } = change;
   if (action === 'remove') {
     const { address } = change;
     await stackControl(self, 'SIOCDIFADDR', address === undefined ? { name } : { name, address });
@@ -91,6 +88,7 @@ async function applyAddress(self: Process, name: string, change: InterfaceChange
     alias: action === 'alias',
     ...(netmask !== undefined && { netmask }),
     ...(broadcast !== undefined && { broadcast }),
+    ...(destination !== undefined && { destination }),
   });
 }
 
@@ -102,6 +100,8 @@ async function apply(self: Process, name: string, words: readonly string[]): Pro
     await stackControl(self, 'SIOCIFDESTROY', { name });
     return 0;
   }
+  const { settings } = change;
+  if (Object.keys(settings).length > 0) await stackControl(self, 'SIOCSIFPSEUDO', { name, settings });
   await applyAddress(self, name, change);
   const flags = flagChange(name, change);
   if (flags !== undefined) await stackControl(self, 'SIOCSIFFLAGS', flags);
@@ -111,7 +111,7 @@ async function apply(self: Process, name: string, words: readonly string[]): Pro
 async function run(self: Process, args: Arguments): Promise<number> {
   const [name, ...words] = args.operands;
   if (args.has('C')) {
-    await self.stdout.write(`${CLONERS.join(' ')}\n`);
+    await self.stdout.write(`${(await stackControl(self, 'SIOCIFGCLONERS', {})).join(' ')}\n`);
     return 0;
   }
   if (args.has('a') || args.has('l') || name === undefined) {
@@ -134,9 +134,11 @@ export const ifconfig = command({
   name: 'ifconfig',
   usage:
     '[-mvz] interface\n' +
-    'interface [address[/len]] [netmask mask] [broadcast address] [alias | -alias | delete]\n' +
+    'interface [address[/len] [destination]] [netmask mask] [broadcast address] [alias | -alias | delete]\n' +
     '         [up | down] [mtu n] [metric n] [[-]arp] [[-]debug] [[-]link0-2] [[-]ip4csum] [[-]tcp4csum] [[-]udp4csum]\n' +
     'interface create | destroy\n' +
+    'interface [vlan id] [vlanif interface | -vlanif] [agrport interface | -agrport interface]\n' +
+    '         [tunnel source destination | deletetunnel]\n' +
     '-a [-bdmsuvz]\n' +
     '-l [-bdsu]\n' +
     '-s interface\n' +

@@ -9,7 +9,7 @@ import { installStack } from '../../stack/io-pkt/install.ts';
 import { leakReport } from '../../stack/memory/mbuf.ts';
 import { driverOf, ifnets, startPending } from '../../stack/net/ifnet.ts';
 import type { Ifnet } from '../../stack/net/ifnet.ts';
-import { stacks } from '../../stack/net/stack.ts';
+import { VARIANT, stacks } from '../../stack/net/stack.ts';
 import { setAddress } from '../../stack/netinet/in-control.ts';
 import { requires } from '../support/requires.ts';
 import { enterNetworkNamespace } from './support/network-namespace.ts';
@@ -28,7 +28,7 @@ describe.skipIf(missing)('devnp-tap', () => {
     enterNetworkNamespace();
     installStack();
     stop = startServing();
-    stack = createInstance({ node: 'alpha', instance: 0, home: 0 });
+    stack = createInstance({ node: 'alpha', instance: 0, variant: VARIANT.v4hc, home: 0 });
     ifp = ifnets.get(attachTap(stacks.get(stack), { name: 'en0', mac: Uint8Array.of(2, 0, 0, 0, 0, 2) }));
     ifp.mtu = 9000;
     const address = { address: 0x0a000902, netmask: 0xffffff00, broadcast: 0x0a0009ff, alias: false };

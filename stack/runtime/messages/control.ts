@@ -28,6 +28,8 @@ export interface InterfaceAddress {
   readonly address: string;
   readonly netmask: string;
   readonly broadcast?: string;
+  /** The other end of a point-to-point interface. */
+  readonly destination?: string;
 }
 
 export interface InterfaceInfo {
@@ -45,6 +47,8 @@ export interface InterfaceInfo {
   readonly enabled: readonly string[];
   readonly addresses: readonly InterfaceAddress[];
   readonly counters: InterfaceCounters;
+  /** Lines that only its kind has, such as `vlan: 7 parent: en0`. */
+  readonly details: readonly string[];
 }
 
 export interface InterfaceCounters {
@@ -119,13 +123,24 @@ export interface ControlMap {
   };
   /** Adds an address (`alias`: beside the others; otherwise it replaces the first). Also brings the interface up, as BSD does. */
   SIOCAIFADDR: {
-    in: { name: string; address: string; netmask?: string; broadcast?: string; alias: boolean };
+    in: {
+      name: string;
+      address: string;
+      netmask?: string;
+      broadcast?: string;
+      destination?: string;
+      alias: boolean;
+    };
     out: Record<string, never>;
   };
   /** Removes an address; without `address` the first one. */
   SIOCDIFADDR: { in: { name: string; address?: string }; out: Record<string, never> };
-  /** Creates a pseudo-interface: lo1 ... */
+  /** Creates a pseudo-interface: lo1, bridge0 ... */
   SIOCIFCREATE: { in: { name: string }; out: Record<string, never> };
+  /** Words that only a kind of pseudo-interface knows: { vlan: '7', vlanif: 'en0' }. */
+  SIOCSIFPSEUDO: { in: { name: string; settings: Record<string, string> }; out: Record<string, never> };
+  /** Kinds of pseudo-interfaces that can be created: `ifconfig -C`. */
+  SIOCIFGCLONERS: { in: Record<string, never>; out: string[] };
   SIOCIFDESTROY: { in: { name: string }; out: Record<string, never> };
   /** nicinfo: configuration and counters as the driver keeps them. */
   SIOCGDRVCOM: {

@@ -11,13 +11,13 @@ import {
   removeRoute,
   routes,
 } from '../../../stack/net/route.ts';
-import { stacks } from '../../../stack/net/stack.ts';
+import { VARIANT, stacks } from '../../../stack/net/stack.ts';
 import type { Stack } from '../../../stack/net/stack.ts';
 
 installStack();
 let stack: Stack;
 beforeEach(() => {
-  stack = stacks.get(createInstance({ node: 'route', instance: 0, home: 0 }));
+  stack = stacks.get(createInstance({ node: 'route', instance: 0, variant: VARIANT.v4hc, home: 0 }));
 });
 afterEach(() => destroyInstance(stack.ptr));
 

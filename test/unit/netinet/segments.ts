@@ -30,7 +30,7 @@ import {
   sockets,
 } from '../../../stack/net/socket.ts';
 import type { Socket } from '../../../stack/net/socket.ts';
-import { stackParts, stackStruct, stacks } from '../../../stack/net/stack.ts';
+import { VARIANT, stackParts, stackStruct, stacks } from '../../../stack/net/stack.ts';
 import { STAT } from '../../../stack/net/statistics.ts';
 import type { StatName } from '../../../stack/net/statistics.ts';
 import { getSysctl, setSysctl } from '../../../stack/net/sysctl.ts';
@@ -227,7 +227,7 @@ export class Host {
     installTcp();
     wire.length = 0;
     times.length = 0;
-    this.stack = createInstance({ node: 'host', instance: 0, home: 0 });
+    this.stack = createInstance({ node: 'host', instance: 0, variant: VARIANT.v4hc, home: 0 });
     const stack = stacks.get(this.stack);
     const ptr = ifAttach(stack, {
       name: 'en0',

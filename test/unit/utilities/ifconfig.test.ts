@@ -29,6 +29,7 @@ const en0: InterfaceInfo = {
   carrier: true,
   capabilities: ['ip4csum', 'tcp4csum', 'udp4csum'],
   enabled: ['tcp4csum'],
+  details: [],
   addresses: [
     { address: '10.0.0.1', netmask: '255.255.255.0', broadcast: '10.0.0.255' },
     { address: '10.0.0.9', netmask: '255.255.255.255', broadcast: '10.0.0.9' },
@@ -60,6 +61,7 @@ test('the loopback interface has neither address nor media', () => {
     metric: 0,
     capabilities: [],
     enabled: [],
+    details: [],
     addresses: [{ address: '127.0.0.1', netmask: '255.0.0.0' }],
     counters,
   };

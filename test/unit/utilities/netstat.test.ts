@@ -36,6 +36,7 @@ const en0: InterfaceInfo = {
   capabilities: [],
   enabled: [],
   addresses: [{ address: '10.0.0.1', netmask: '255.255.255.0', broadcast: '10.0.0.255' }],
+  details: [],
   counters: {
     ipackets: 12,
     ierrors: 1,
