@@ -9,6 +9,7 @@ import { EXIT_FAILED, Failure, exitOnMisuse, messageOf } from './cli/failure.ts'
 import { pcapCommand } from './cli/pcap.ts';
 import { runCommand } from './cli/run.ts';
 import { serveCommand } from './cli/serve.ts';
+import { topCommand } from './cli/top.ts';
 
 /** Version of the package that the built program is part of. */
 function packageVersion(): string {
@@ -26,7 +27,7 @@ function stackscope(): Command {
     const { createLabHost } = await import('./lab/lab-host.ts');
     return createLabHost(labPath);
   });
-  for (const verb of [runCommand(), checkCommand(), pcapCommand(), serve]) program.addCommand(verb);
+  for (const verb of [runCommand(), topCommand(), checkCommand(), pcapCommand(), serve]) program.addCommand(verb);
   return exitOnMisuse(program);
 }
 

@@ -14,7 +14,7 @@ import {
   ownerTag,
 } from '../../stack/memory/mbuf.ts';
 import { chainLast } from '../../stack/memory/mbuf-chain.ts';
-import { dequeue, dequeueAll, enqueueList, nextRecord } from '../../stack/memory/queue.ts';
+import { dequeue, dequeueAll, enqueueList, nextRecord, queueLength } from '../../stack/memory/queue.ts';
 import { now } from '../../stack/runtime/clock.ts';
 import { IFF } from '../../stack/runtime/messages/control.ts';
 import { ERRNO } from '../../stack/runtime/messages/errno.ts';
@@ -223,6 +223,7 @@ export const cardDriver: Driver = {
     if (plug.owned !== 0) freePlug(plug);
   },
   carrier: (ifp) => plugCarrier(plugOf(ifp)),
+  backlog: (ifp) => queueLength(plugIn(plugOf(ifp))),
   statistics: (ifp) => ({
     txed_ok: ifp.opackets,
     rxed_ok: ifp.ipackets,

@@ -10,6 +10,8 @@ export interface Interruption {
   readonly signal: AbortSignal;
   /** Resolves when `signal` aborts. */
   readonly requested: Promise<void>;
+  /** Does what Ctrl-C does. */
+  request(): void;
   /** Leaves signals to their default again. */
   dispose(): void;
 }
@@ -22,12 +24,14 @@ export function watchInterrupts(): Interruption {
     if (signal.aborted) process.exit(128 + constants.signals[name]);
     controller.abort();
   };
+  const request = (): void => onSignal('SIGINT');
   const onOutputError = (): void => controller.abort();
   for (const name of SIGNALS) process.on(name, onSignal);
   process.stdout.on('error', onOutputError);
   return {
     signal,
     requested: new Promise((resolve) => signal.addEventListener('abort', () => resolve(), { once: true })),
+    request,
     dispose() {
       for (const name of SIGNALS) process.off(name, onSignal);
       process.stdout.off('error', onOutputError);

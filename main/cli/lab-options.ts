@@ -28,8 +28,10 @@ export interface LabOptionValues {
 const LAST_SEED = 0xffff_ffff;
 const MOST_THREADS = 32;
 
-/** Adds the options to a verb. */
-export function addLabOptions(command: Command): Command {
+const EVENTS = 'print one JSON object per line for every event, and nothing else';
+
+/** Adds the options to a verb; `json` says what its `--json` prints. */
+export function addLabOptions(command: Command, json = EVENTS): Command {
   return command
     .addOption(
       new Option(
@@ -45,7 +47,7 @@ export function addLabOptions(command: Command): Command {
       'worker threads in real time, 1 to 32 (default: one per CPU, less one)',
       parseThreads,
     )
-    .option('--for <duration>', 'run until this much lab time has passed, such as 10s or 500ms', parseFor)
+    .option('--for <duration>', 'run until this much lab time has passed, such as 10s or 500ms', parseTime)
     .option(
       '--exec <NODE: COMMAND>',
       'run a command line on a node; repeatable, in order; `&` at its end leaves it in the background',
@@ -58,7 +60,7 @@ export function addLabOptions(command: Command): Command {
       collect(parseCapture),
       [],
     )
-    .option('--json', 'print one JSON object per line for every event, and nothing else', false);
+    .option('--json', json, false);
 }
 
 /** Makes a parser of one value one that gathers the values of a repeated option. */
@@ -86,7 +88,8 @@ function parseCapture(text: string): CaptureFileRequest {
   return { at, file };
 }
 
-function parseFor(text: string): number {
+/** Reads a duration, ns. */
+export function parseTime(text: string): number {
   const read = parseDuration(text);
   if (!read.ok) throw new InvalidArgumentError(`It ${read.reason}.`);
   return read.value;

@@ -34,6 +34,10 @@ const LONGEST_TIMEOUT_MS = 0x7fffffff;
 export interface LabWork {
   /** Checks before the lab starts; throws a Failure. */
   check?(lab: NormalLab): void;
+  /** Tells of the run, instead of what `--json` chooses. */
+  readonly reporter?: Reporter;
+  /** Runs beside the commands; `signal` aborts when they are through and the time is over. Its errors end the run. */
+  beside?(lab: RunningLab, interruption: Interruption, signal: AbortSignal): Promise<void>;
   /** Runs after the commands of `--exec`; resolves to its exit status. */
   run?(lab: RunningLab, reporter: Reporter, signal: AbortSignal): Promise<number>;
   /** Commands that run after it. */
@@ -55,7 +59,7 @@ export async function runLab(labFile: string, options: LabOptionValues, work: La
   work.check?.(lab);
   const files = openFiles(lab, labFile, options.capture, work.inputs ?? []);
   const idle = commands.length === 0 && options.for === undefined && work.run === undefined;
-  const reporter = options.json ? jsonReporter() : plainReporter(idle);
+  const reporter = work.reporter ?? (options.json ? jsonReporter() : plainReporter(idle));
   const interruption = watchInterrupts();
   // In virtual time nothing else may keep the program alive while the lab waits for the user.
   const alive = setInterval(
@@ -104,9 +108,16 @@ class Session {
     await this.#untilInterrupted(this.#start());
     if (!this.#interrupted) {
       this.#reporter.started(this.#lab, { time, seed });
-      await this.#perform(idle);
+      await this.#besides(() => this.#perform(idle));
     }
     return this.#stop();
+  }
+
+  /** Performs what the lab is started for, with what the verb does beside it. */
+  async #besides(perform: () => Promise<void>): Promise<void> {
+    const over = new AbortController();
+    const beside = this.#work.beside?.(this.#running!, this.#interruption, over.signal);
+    await Promise.all([perform().finally(() => over.abort()), beside]);
   }
 
   get #interrupted(): boolean {

@@ -37,7 +37,7 @@ export interface Reporter {
  * Writes to a stream of this program and, when its reader is slow, waits with the lab's time held.
  * Rejects with EPIPE when the reader has gone.
  */
-async function writeHeld(stream: Writable, data: Uint8Array | string): Promise<void> {
+export async function writeHeld(stream: Writable, data: Uint8Array | string): Promise<void> {
   let failed = (_error: Error): void => undefined;
   let done = (): void => undefined;
   const flushed = stream.write(data, (error) => (error instanceof Error ? failed(error) : done()));
@@ -49,12 +49,12 @@ async function writeHeld(stream: Writable, data: Uint8Array | string): Promise<v
   }).finally(release);
 }
 
-function sinkOf(write: (data: Uint8Array) => Promise<void>): ByteSink {
+export function sinkOf(write: (data: Uint8Array) => Promise<void>): ByteSink {
   return { isTerminal: false, write: (data) => write(toBytes(data)), end: () => undefined };
 }
 
 /** Why a file is not whole, for standard error; undefined if it is. */
-function captureComplaint({ file, packets, dropped, error }: CaptureFileReport): string | undefined {
+export function captureComplaint({ file, packets, dropped, error }: CaptureFileReport): string | undefined {
   if (error !== undefined) return `cannot write ${file} further: ${error}; ${packets} packets were captured`;
   if (dropped === 0) return undefined;
   return `${file}: ${dropped} packets were dropped, because they came faster than they could be written`;

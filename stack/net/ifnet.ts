@@ -122,6 +122,8 @@ export interface Driver {
   detach(ifp: Ifnet): void;
   /** True while a link partner is there. */
   carrier(ifp: Ifnet): boolean;
+  /** Frames that the device holds for `process`; absent where nobody can tell. */
+  backlog?(ifp: Ifnet): number;
   /** Counters beyond those of the interface, for nicinfo; those it does not keep are absent. */
   statistics(ifp: Ifnet): Record<string, number>;
   /** Settings, for nicinfo and ifconfig. */

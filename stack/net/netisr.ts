@@ -13,7 +13,7 @@ import { runCallout } from './callouts.ts';
 import { etherInputDone } from './ethernet.ts';
 import { driverOf, ifnets, startPending } from './ifnet.ts';
 import { STATION, station } from './journey.ts';
-import { stackParts, stacks } from './stack.ts';
+import { noteContext, stackParts, stacks } from './stack.ts';
 
 /** Batches of work in one stay in the context before other sources get their turn. */
 const ROUNDS = 64;
@@ -92,6 +92,7 @@ function serveStack(stack: number, source: number, why: number): boolean {
   let reason = why;
   do {
     if (!tryEnter(stack, source, reason)) return true;
+    noteContext(stack, reason);
     // What another thread did here last must not lie in the future of this one.
     refreshNow();
     let rounds = 0;

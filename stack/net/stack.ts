@@ -2,7 +2,7 @@
  * The record of an io-pkt instance in the one memory: its context, its queues, its timers and the heads of all its tables.
  * Whoever holds the context (runtime/context.ts) may touch everything here; others use the queues only.
  */
-import { f64, i32 } from '../memory/memory.ts';
+import { f64, i32, maxThreads, selfThread, u32 } from '../memory/memory.ts';
 import { QUEUE_BYTES, queueAt } from '../memory/queue.ts';
 import type { Queue } from '../memory/queue.ts';
 import { slab } from '../memory/slab.ts';
@@ -67,6 +67,9 @@ export const stackStruct = struct('stack', {
   tcpBound: { bytes: BOUND_BUCKETS * 4 },
   udpBound: { bytes: BOUND_BUCKETS * 4 },
   rawBound: 'ptr',
+  /** Why the context was taken last (REASON.*), and how often each thread has taken it. */
+  contextReason: 'u32',
+  contextTaken: { bytes: maxThreads * 8 },
   sysctl: { bytes: SYSCTL_BYTES },
   statistics: { bytes: STATISTICS_BYTES },
 });
@@ -79,6 +82,8 @@ export const stacks = slab(stackStruct, 2048);
 
 const STATISTICS = stackStruct.offsets.statistics;
 const SYSCTL_VALUES = stackStruct.offsets.sysctl;
+const CONTEXT_REASON = stackStruct.offsets.contextReason;
+const CONTEXT_TAKEN = stackStruct.offsets.contextTaken;
 const INPUT = stackStruct.offsets.input;
 const REQUESTS = stackStruct.offsets.requests;
 const WHEEL = stackStruct.offsets.wheel;
@@ -91,6 +96,17 @@ export function count(stack: number, stat: number): void {
 /** Adds `n` to a counter (STAT.*). */
 export function countBy(stack: number, stat: number, n: number): void {
   f64[(stack + STATISTICS + stat) >>> 3]! += n;
+}
+
+/** Notes that this thread has taken the context, and why (REASON.*). In the context. */
+export function noteContext(stack: number, reason: number): void {
+  u32[(stack + CONTEXT_REASON) >>> 2] = reason;
+  f64[((stack + CONTEXT_TAKEN) >>> 3) + selfThread]!++;
+}
+
+/** How often a thread has taken the context of a stack. */
+export function contextsTaken(stack: number, thread: number): number {
+  return f64[((stack + CONTEXT_TAKEN) >>> 3) + thread]!;
 }
 
 /** The value of a variable (SYSCTL.*). */

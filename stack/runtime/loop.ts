@@ -22,9 +22,13 @@ function run(source: number): void {
   else mine.other++;
 }
 
+/** When the last turn() began, ns. */
+let turnBegan = 0;
+
 /** Raises the sources of this thread whose timers are due. */
 function raiseDue(): void {
-  if (mine.deadline > refreshNow()) return;
+  turnBegan = refreshNow();
+  if (mine.deadline > turnBegan) return;
   const time = now();
   for (let due = takeDueSource(selfThread, time); due !== 0; due = takeDueSource(selfThread, time))
     raise(due);
@@ -71,8 +75,14 @@ function nap(): void {
 /** The life of a worker: until `stopped` says so. */
 export function serve(stopped: () => boolean): void {
   let idle = 0;
+  /** When the turn before began, if there was work in it. */
+  let working = -1;
   while (!stopped()) {
-    if (turn()) idle = 0;
+    const worked = turn();
+    // The clock is read once per turn anyway: the time from one to the next is what the first of them took.
+    if (working >= 0) mine.busy += turnBegan - working;
+    working = worked ? turnBegan : -1;
+    if (worked) idle = 0;
     else if (++idle > SPINS) {
       nap();
       idle = 0;

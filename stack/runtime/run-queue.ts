@@ -45,6 +45,8 @@ export const runQueueStruct = struct('runQueue', {
   other: 'f64',
   stolen: 'f64',
   slept: 'f64',
+  /** How long its worker has worked, ns of the real clock. */
+  busy: 'f64',
   heads: { bytes: LEVELS * 4 },
   tails: { bytes: LEVELS * 4 },
   wheel: { bytes: WHEEL_BYTES },
