@@ -1,11 +1,26 @@
 /**
  * A picture of lines that is drawn in place on a terminal (ECMA-48 control sequences, xterm's alternate screen), and the keys that end it: q and Ctrl-C.
  */
-import type { ReadStream, WriteStream } from 'node:tty';
+import type { Buffer } from 'node:buffer';
 
-/** What is used of standard output and input. */
-export type ScreenOutput = Pick<WriteStream, 'write' | 'columns' | 'rows' | 'on' | 'off'>;
-export type ScreenInput = Pick<ReadStream, 'isTTY' | 'setRawMode' | 'resume' | 'pause' | 'on' | 'off'>;
+/** What is used of a terminal's output (tty.WriteStream). */
+export interface ScreenOutput {
+  readonly columns: number;
+  readonly rows: number;
+  write(text: string): unknown;
+  on(event: 'resize', listener: () => void): unknown;
+  off(event: 'resize', listener: () => void): unknown;
+}
+
+/** What is used of a terminal's input (tty.ReadStream). */
+export interface ScreenInput {
+  readonly isTTY: boolean;
+  setRawMode(mode: boolean): unknown;
+  resume(): unknown;
+  pause(): unknown;
+  on(event: 'data', listener: (data: Buffer | string) => void): unknown;
+  off(event: 'data', listener: (data: Buffer | string) => void): unknown;
+}
 
 export interface Screen {
   /** Replaces the picture; what does not fit is cut. */
@@ -20,6 +35,8 @@ const HOME = '\x1b[H';
 const ERASE_LINE = '\x1b[K';
 const ERASE_BELOW = '\x1b[J';
 const CTRL_C = '\x03';
+const DEFAULT_ROWS = 24;
+const DEFAULT_COLUMNS = 80;
 /** Pictures of a lab in virtual time come faster than anybody can see. */
 const SHORTEST_MS = 40;
 
@@ -30,10 +47,12 @@ export function openScreen(output: ScreenOutput, input: ScreenInput, onQuit: () 
   let open = true;
 
   function paint(): void {
-    const rows = Math.max(2, output.rows);
+    // A terminal whose size nobody has set says that it has none.
+    const rows = Math.max(2, output.rows || DEFAULT_ROWS);
+    const columns = output.columns || DEFAULT_COLUMNS;
     const hidden = picture.length - rows;
     const shown = hidden > 0 ? [...picture.slice(0, rows - 1), `(${hidden + 1} lines more)`] : picture;
-    const text = shown.map((line) => `${line.slice(0, output.columns)}${ERASE_LINE}`).join('\r\n');
+    const text = shown.map((line) => `${line.slice(0, columns)}${ERASE_LINE}`).join('\r\n');
     output.write(`${HOME}${text}${ERASE_BELOW}`);
     drawn = performance.now();
   }
