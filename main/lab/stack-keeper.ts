@@ -213,6 +213,7 @@ function applyTcpip(stack: Stack, command: StackCommand, complaints: string[]): 
   for (const [name, value] of command.tcpip) {
     const known = TCPIP[name];
     if (known !== undefined && value !== '0') setSysctl(stack.sysctl, known.variable, known.value);
+    else if (name === 'fastforward') setSysctl(stack.sysctl, 'net.inet.ip.maxflows', '0');
     else if (known === undefined && !OTHER_TCPIP.includes(name))
       complaints.push(`-ptcpip ${name}: option not known and ignored`);
   }

@@ -14,6 +14,7 @@ import type { Socket } from '../net/socket.ts';
 import type { Stack } from '../net/stack.ts';
 import { readStatistics } from '../net/statistics.ts';
 import { getSysctl, listSysctl, setSysctl } from '../net/sysctl.ts';
+import { flushFlows, foldFlows } from '../netinet/ip-flow.ts';
 import { addressText } from '../netinet/ip.ts';
 import type { Controls } from './controls.ts';
 
@@ -59,11 +60,16 @@ export const statisticsControls: Pick<Controls, StatisticsCalls> = {
   },
   SYSCTL_SET(stack, { name, value }) {
     if (getSysctl(stack.sysctl, name) === undefined) throw new SystemError(ERRNO.ENOENT, name);
+    // The table of flows is laid out by these: it begins anew.
+    if (name.startsWith('net.inet.ip.')) flushFlows(stack);
     const changed = setSysctl(stack.sysctl, name, value);
     if (typeof changed === 'string') throw new SystemError(ERRNO.EINVAL, changed);
     return changed;
   },
-  STATISTICS: (stack, { protocol }) => readStatistics(stack.statistics, protocol),
+  STATISTICS(stack, { protocol }) {
+    foldFlows(stack);
+    return readStatistics(stack.statistics, protocol);
+  },
   POOLS: () => [...mbufReports(), ...slabReports()],
   SOCKETS: (stack, { all }) => socketList(stack, all),
   THREADS(stack) {

@@ -5,6 +5,7 @@ import { installNetisr } from '../net/netisr.ts';
 import { installSockets } from '../net/socket-requests.ts';
 import { installArp } from '../netinet/arp.ts';
 import { installIcmp } from '../netinet/icmp.ts';
+import { installFlows } from '../netinet/ip-flow.ts';
 import { installForwarding } from '../netinet/ip-forward.ts';
 import { installIp } from '../netinet/ip-input.ts';
 import { installReassembly } from '../netinet/ip-reassembly.ts';
@@ -20,6 +21,7 @@ export function installStack(): void {
   installArp();
   installIp();
   installForwarding();
+  installFlows();
   installReassembly();
   installIcmp();
   installUdp();

@@ -9,8 +9,9 @@ import { ERRNO } from '../runtime/messages/errno.ts';
 import { OP, requests } from '../runtime/messages/request.ts';
 import { random32, seedRandom } from '../runtime/random.ts';
 import { HANDLER, KIND, freeSource, newSource } from '../runtime/source.ts';
-import { wheelReset } from '../runtime/wheel.ts';
+import { calloutInit, wheelReset } from '../runtime/wheel.ts';
 import { now } from '../runtime/clock.ts';
+import { CALLOUT } from '../net/callouts.ts';
 import { announceEvent, driverOf, ifDetach, ifnets } from '../net/ifnet.ts';
 import { attachLoopback } from '../net/loopback.ts';
 import { WAIT_NOWHERE, fail, unpark } from '../net/parking.ts';
@@ -22,6 +23,7 @@ import { initSysctl } from '../net/sysctl.ts';
 import { protocolOf } from '../net/protosw.ts';
 import { eachNeighbour, removeNeighbour } from '../netinet/arp.ts';
 import { setAddress } from '../netinet/in-control.ts';
+import { freeFlows } from '../netinet/ip-flow.ts';
 import { dropFragments } from '../netinet/ip-reassembly.ts';
 import { freeBuried } from './graveyard.ts';
 
@@ -61,6 +63,7 @@ export function createInstance(options: InstanceOptions): number {
   stack.variant = options.variant;
   wheelReset(stackParts(ptr).wheel, now());
   initSysctl(stack.sysctl);
+  calloutInit(stack.flowTimer, CALLOUT.ipFlow, ptr);
   seedRandom(ptr + stackStruct.offsets.random, `io-pkt:${options.node}:${options.instance}`);
   stack.ipId = random32(ptr + stackStruct.offsets.random) & 0xffff;
   if (attachLoopback(stack, 'lo0') === 0) {
@@ -87,6 +90,7 @@ export function destroyInstance(ptr: number): void {
   for (let at = stack.interfaces; at !== 0; at = ifnets.get(at).next) ifnets.get(at).flags &= ~IFF.UP;
   dropSockets(stack);
   dropFragments(stack);
+  freeFlows(stack);
   for (const entry of eachNeighbour(stack)) removeNeighbour(entry);
   for (const route of eachRoute(stack)) removeRoute(stack, route.ptr);
   while (stack.interfaces !== 0) {

@@ -11,6 +11,7 @@ export const CALLOUT = {
   tcpKeep: 7,
   tcp2msl: 8,
   tcpDelayedAck: 9,
+  ipFlow: 10,
 } as const;
 
 export type CalloutHandler = (arg: number) => void;

@@ -9,7 +9,7 @@ import { slab } from '../memory/slab.ts';
 import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
 import { stackHead } from '../runtime/messages/post.ts';
-import { WHEEL_BYTES, wheelAt, wheelCancel, wheelSet } from '../runtime/wheel.ts';
+import { CALLOUT_BYTES, WHEEL_BYTES, wheelAt, wheelCancel, wheelSet } from '../runtime/wheel.ts';
 import type { Wheel } from '../runtime/wheel.ts';
 import { STATISTICS_BYTES } from './statistics.ts';
 import { SYSCTL_BYTES } from './sysctl.ts';
@@ -19,6 +19,8 @@ export const CONNECTED_BUCKETS = 256;
 export const BOUND_BUCKETS = 64;
 export const NEIGHBOUR_BUCKETS = 64;
 export const ROUTE_BUCKETS = 64;
+/** Most buckets of the table of flows; how many are used says net.inet.ip.hashsize. */
+export const FLOW_BUCKETS = 1024;
 
 export const stackStruct = struct('stack', {
   ...stackHead.fields,
@@ -70,6 +72,13 @@ export const stackStruct = struct('stack', {
   /** Why the context was taken last (REASON.*), and how often each thread has taken it. */
   contextReason: 'u32',
   contextTaken: { bytes: maxThreads * 8 },
+  /** Fast forwarding (netinet/ip-flow.ts): flows in the table, records out of use, the table, its timer. Any thread looks at these. */
+  flows: 'u32',
+  spareFlows: 'ptr',
+  flowTable: { bytes: FLOW_BUCKETS * 4 },
+  flowTimer: { bytes: CALLOUT_BYTES },
+  /** Packet filter hooks that want to see every packet: no flow is used while there are any. */
+  activeFilters: 'u32',
   sysctl: { bytes: SYSCTL_BYTES },
   statistics: { bytes: STATISTICS_BYTES },
 });

@@ -22,6 +22,7 @@ const TABLE = {
     ipDelivered: 'packets for this host',
     ipNoProto: 'packets for unknown/unsupported protocol',
     ipForward: 'packets forwarded',
+    ipFastForward: 'packets fast forwarded',
     ipCantForward: 'packets not forwardable',
     ipRedirectSent: 'redirects sent',
     ipNoBuffers: 'packets dropped for lack of buffers',

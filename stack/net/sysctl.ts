@@ -32,6 +32,8 @@ const TABLE = {
   ipForwarding: flag('net.inet.ip.forwarding', 0, 'forward IPv4 packets between interfaces'),
   ipRedirect: flag('net.inet.ip.redirect', 1, 'send ICMP redirects when forwarding'),
   ipTtl: number('net.inet.ip.ttl', 64, 1, 255, 'time to live of packets that are sent'),
+  ipMaxFlows: number('net.inet.ip.maxflows', 256, 0, 32_768, 'most flows that are fast-forwarded, 0: none'),
+  ipHashSize: number('net.inet.ip.hashsize', 64, 1, 1024, 'buckets of the table of flows, a power of two'),
   ipDirectedBroadcast: flag('net.inet.ip.directed-broadcast', 0, 'forward directed broadcasts'),
   ipMaxFragPackets: number('net.inet.ip.maxfragpackets', 200, 0, 4096, 'most packets under reassembly'),
   ipAnonPortMin: number('net.inet.ip.anonportmin', 49152, 1024, 65535, 'lowest ephemeral port'),
@@ -141,6 +143,7 @@ export function setSysctl(
   if (text.trim() === '' || !Number.isInteger(value) || value < min || value > max) {
     return `${name}: ${text} is not a whole number from ${min} to ${max}`;
   }
+  if (key === 'ipHashSize' && (value & (value - 1)) !== 0) return `${name}: ${text} is not a power of two`;
   const word = (place + SYSCTL[key]) >>> 2;
   const old = i32[word]!;
   i32[word] = value;

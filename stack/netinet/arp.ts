@@ -111,6 +111,7 @@ export function removeNeighbour(entry: Neighbour): void {
   const stack = stacks.get(entry.stack);
   cancelCallout(entry.stack, entry.timer);
   dropHeld(entry);
+  if (entry.state === ARP_REACHABLE) stack.routeGeneration++;
   hashRemove(stack.neighbours, NEIGHBOUR_BUCKETS, mix3(entry.address, 0, 0), entry.ptr, LINK);
   neighbours.free(entry.ptr);
 }
@@ -136,6 +137,15 @@ export function eachNeighbour(stack: Stack): Neighbour[] {
 /** Forgets the neighbours on an interface. */
 export function removeNeighboursOn(stack: Stack, ifp: number): void {
   for (const entry of eachNeighbour(stack)) if (entry.interface === ifp) removeNeighbour(entry);
+}
+
+/** The hardware address of a neighbour, as its address in the one memory; 0 while it is not known. */
+export function reachableMac(stack: Stack, address: number): number {
+  const ptr = findNeighbour(stack, address);
+  if (ptr === 0) return 0;
+  const entry = neighbours.get(ptr);
+  const known = entry.state === ARP_REACHABLE && (entry.permanent !== 0 || entry.expires > now());
+  return known ? entry.mac : 0;
 }
 
 /** Sends an IPv4 packet to a neighbour, once its hardware address is known. Returns 0 or an errno; the packet is gone or held. */
@@ -305,6 +315,8 @@ function unreachable(stack: number, list: number): void {
 
 /** Learns a hardware address and sends what waited for it. */
 function learn(entry: Neighbour, ifp: Ifnet, mac: number): void {
+  // What was looked up with the old address is stale.
+  if (entry.state === ARP_REACHABLE && !sameMac(entry.mac, mac)) stacks.get(entry.stack).routeGeneration++;
   copyMac(entry.mac, mac);
   entry.state = ARP_REACHABLE;
   entry.tries = 0;

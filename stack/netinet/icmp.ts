@@ -9,6 +9,8 @@ import { mPullup, mTrimFront, mWritableFront } from '../memory/mbuf-chain.ts';
 import { IPPROTO_ICMP } from '../runtime/messages/request.ts';
 import { ifnets, interfaceWithAddress } from '../net/ifnet.ts';
 import { RTF_GATEWAY, addRoute, exactRoute, lookupRoute, routes } from '../net/route.ts';
+import { ETHERTYPE_IP } from '../net/ethernet.ts';
+import { STATION, station } from '../net/journey.ts';
 import { count, stacks, sysctlValue } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
@@ -50,6 +52,7 @@ function icmpInput(stack: number, packet: number, header: number): void {
   const type = u8[q]!;
   if (type === ICMP_ECHO) {
     count(stack, STAT.icmpInEcho);
+    station(m, STATION.consumed, stack, ETHERTYPE_IP);
     answerEcho(stacks.get(stack), m, header);
     return;
   }
@@ -85,8 +88,9 @@ function answerEcho(stack: Stack, packet: number, header: number): void {
   putBe16(q + 2, 0);
   putChecksum(q + 2, sumChain(m, 0, mbuf(m).pktLen, 0));
   mbuf(m).flags &= ~(M_BCAST | M_MCAST);
-  // From here on it is a packet of our own.
+  // From here on it is a packet of our own, with a journey of its own.
   mbuf(m).rcvif = 0;
+  mbuf(m).journey = 0;
   count(stack.ptr, STAT.icmpReflect);
   count(stack.ptr, STAT.icmpOutEchoReply);
   ipOutput(stack.ptr, m, from, source, IPPROTO_ICMP, sysctlValue(stack.ptr, SYSCTL.ipTtl), tos, 0, 0);

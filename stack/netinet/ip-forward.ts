@@ -27,6 +27,8 @@ import {
   icmpErrorAbout,
 } from './icmp-error.ts';
 import { IP_DF, IP_DST, IP_OFF, IP_SRC, IP_TTL_AT, addressAt } from './ip.ts';
+import { createFlow, readFlowKey } from './ip-flow.ts';
+import type { FlowKey } from './ip-flow.ts';
 import { ipRoute } from './ip-output.ts';
 
 const LOOPBACK_NET = 127;
@@ -58,11 +60,14 @@ export function ipForward(stack: Stack, packet: number, linkBroadcast: boolean):
     return;
   }
   redirectIfNearer(stack, m, route, destination);
+  readFlowKey(flowKey, mbuf(m).data, header);
+  const from = mbuf(m).rcvif;
   u8[mbuf(m).data + IP_TTL_AT]!--;
   count(stack.ptr, STAT.ipForward);
   station(m, STATION.forward, stack.ptr, ifnets.get(route.interface).index);
-  ipRoute(stack, m, destination, ptr, true);
+  if (ipRoute(stack, m, destination, ptr, true) === 0) createFlow(stack, flowKey, route, from);
 }
+const flowKey: FlowKey = { destination: 0, source: 0, tos: 0, possible: 0 };
 
 /** Refuses what the route, or the size of the packet, does not allow; the packet is gone then. */
 function permitted(stack: Stack, m: number, route: Route, destination: number): boolean {
