@@ -1,6 +1,7 @@
 /**
  * Makes the whole stack known to a thread: handlers, protocols, control calls. Every thread that serves nodes calls it once.
  */
+import '../net/loopback.ts';
 import { installNetisr } from '../net/netisr.ts';
 import { installSockets } from '../net/socket-requests.ts';
 import { installArp } from '../netinet/arp.ts';
