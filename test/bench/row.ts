@@ -11,6 +11,7 @@ export interface Row {
   readonly ratio?: number;
   /** The least ratio or, in a row that has no peer by its nature, the bound of the value itself. */
   readonly gate?: number;
+  /** Absent where there is no gate, and where the peer is missing that it is about. */
   readonly met?: boolean;
 }
 
@@ -18,10 +19,11 @@ export interface Row {
 export interface Judgement {
   /** The peer's figures of the same run; undefined or none where the peer is not there. */
   readonly peers?: readonly number[] | undefined;
-  /** The least ratio to the peer: without figures of the peer the row has no gate. */
+  /** The least ratio to the peer. */
   readonly leastRatio?: number;
-  /** The most that the value may be. */
+  /** The most, and the least, that the value may be. */
   readonly mostValue?: number;
+  readonly leastValue?: number;
 }
 
 /** Units of which less is better. */
@@ -36,13 +38,29 @@ export function median(values: readonly number[]): number {
 /** Makes a row of the medians of several runs. */
 export function row(name: string, values: readonly number[], unit: string, judgement: Judgement = {}): Row {
   const value = median(values);
-  const { peers = [], leastRatio, mostValue } = judgement;
+  return { name, value, unit, ...judge(value, unit, judgement) };
+}
+
+type Verdict = Pick<Row, 'peer' | 'ratio' | 'gate' | 'met'>;
+
+function judge(value: number, unit: string, judgement: Judgement): Verdict {
+  const { peers = [], leastRatio, mostValue, leastValue } = judgement;
   if (peers.length > 0) {
     const peer = median(peers);
     const ratio = costs.has(unit) ? peer / value : value / peer;
-    const compared = { name, value, unit, peer, ratio };
-    return leastRatio === undefined ? compared : { ...compared, gate: leastRatio, met: ratio >= leastRatio };
+    return { peer, ratio, ...(leastRatio !== undefined && { gate: leastRatio, met: ratio >= leastRatio }) };
   }
-  if (mostValue !== undefined) return { name, value, unit, gate: mostValue, met: value <= mostValue };
-  return { name, value, unit };
+  if (leastRatio !== undefined) return { gate: leastRatio };
+  if (mostValue !== undefined) return { gate: mostValue, met: value <= mostValue };
+  if (leastValue !== undefined) return { gate: leastValue, met: value >= leastValue };
+  return {};
+}
+
+/** A row as data: always the same keys, null where the table has an empty cell. */
+export function asData({ name, value, unit, peer, ratio, gate, met }: Row): Record<string, unknown> {
+  const empty = { peer: null, ratio: null, gate: null, met: null };
+  const filled = Object.fromEntries(
+    Object.entries({ peer, ratio, gate, met }).filter(([, cell]) => cell !== undefined),
+  );
+  return { name, value, unit, ...empty, ...filled };
 }

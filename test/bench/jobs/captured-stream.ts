@@ -3,8 +3,10 @@
  */
 import { openCaptureFiles } from '../../../main/lab/capture-file.ts';
 import { stream } from './stream.ts';
-import { startTwoNodes, transferRate } from './two-nodes.ts';
-import type { LabMode, Timing } from './two-nodes.ts';
+import { startTwoNodes } from './bench-lab.ts';
+import type { LabMode } from './bench-lab.ts';
+import { ALPHA_TO_BETA, transferRates } from './transfer.ts';
+import type { Timing } from './transfer.ts';
 
 export interface CapturedRate {
   /** Gbit/s. */
@@ -22,9 +24,9 @@ export async function capturedStreamJob(
   try {
     const files = openCaptureFiles(lab.lab, [{ at: { kind: 'all' }, file: options.file }]);
     files.beginLinks(lab);
-    const rate = (8 * (await transferRate(lab, options, stream))) / 1e9;
+    const [bytes] = await transferRates(lab, options, stream, [ALPHA_TO_BETA]);
     const { packets, dropped } = files.finish()[0]!;
-    return { rate, packets, dropped };
+    return { rate: (8 * bytes!) / 1e9, packets, dropped };
   } finally {
     await lab.stop();
   }

@@ -5,8 +5,10 @@ import { AF_INET, SOCK_DGRAM, SOL_SOCKET, SO_RCVBUF } from '../../../stack/runti
 import { ERRNO, SystemError } from '../../../stack/runtime/messages/errno.ts';
 import { INADDR_ANY } from '../../../stack/socket/inet.ts';
 import * as libsocket from '../../../stack/socket/libsocket.ts';
-import { BETA_ADDRESS, startTwoNodes, transferRate } from './two-nodes.ts';
-import type { LabMode, Timing, Transfer } from './two-nodes.ts';
+import { startTwoNodes } from './bench-lab.ts';
+import type { LabMode } from './bench-lab.ts';
+import { ALPHA_TO_BETA, transferRates } from './transfer.ts';
+import type { Timing, Transfer } from './transfer.ts';
 
 const PORT = 5001;
 /** Calls under way at a time, as threads of a program would have them. */
@@ -18,12 +20,13 @@ function passOver(error: unknown): void {
   if (!(error instanceof SystemError) || error.errno !== ERRNO.ENOBUFS) throw error;
 }
 
-function datagrams(bytes: number): Transfer {
+/** Sends datagrams of one size. */
+export function datagrams(bytes: number): Transfer {
   const payload = new Uint8Array(bytes).fill(1);
   return {
-    async source(self) {
+    async source(self, to) {
       const fd = await libsocket.socket(self, AF_INET, SOCK_DGRAM, 0);
-      await libsocket.connect(self, fd, { address: BETA_ADDRESS, port: PORT });
+      await libsocket.connect(self, fd, { address: to, port: PORT });
       for (;;) {
         await Promise.all(
           Array.from({ length: CALLS }, () => libsocket.send(self, fd, payload).catch(passOver)),
@@ -52,7 +55,8 @@ function datagrams(bytes: number): Transfer {
 export async function datagramsJob(options: LabMode & Timing & { readonly bytes: number }): Promise<number> {
   const lab = await startTwoNodes(options);
   try {
-    return await transferRate(lab, options, datagrams(options.bytes));
+    const [arrived] = await transferRates(lab, options, datagrams(options.bytes), [ALPHA_TO_BETA]);
+    return arrived!;
   } finally {
     await lab.stop();
   }

@@ -3,9 +3,13 @@
  */
 import { benchKernels } from '../kernels.ts';
 import { benchMbufs, benchRings } from '../memory.ts';
+import { arithmeticJob } from './arithmetic.ts';
 import { capturedStreamJob } from './captured-stream.ts';
+import { chainJob } from './chain.ts';
 import { datagramsJob } from './datagrams.ts';
+import { forwardingJob } from './forwarding.ts';
 import { manyNodesJob } from './many-nodes.ts';
+import { pairsJob } from './pairs.ts';
 import { streamJob } from './stream.ts';
 
 /** Options are what the bench that starts a job gives it. */
@@ -16,6 +20,15 @@ export const jobs = {
   stream: streamJob,
   capturedStream: capturedStreamJob,
   datagrams: datagramsJob,
+  forwarding: forwardingJob,
+  chain: chainJob,
+  pairs: pairsJob,
+  arithmetic: arithmeticJob,
   manyNodes: manyNodesJob,
 } as const;
 export type Jobs = typeof jobs;
+
+/** A job with its options. */
+export type AnyJob = {
+  [N in keyof Jobs]: { readonly name: N; readonly options: Parameters<Jobs[N]>[0] };
+}[keyof Jobs];

@@ -1,9 +1,10 @@
 /**
- * A thousand nodes on switches that a backbone joins: how long they take to start, what they take of the memory and, idle, of a processor, and a hundred pings at once.
+ * A thousand nodes with two thousand links: each node's en0 goes to a switch, and switches to a backbone; en1 and en2 join neighbours in a ring. How long they take to start, what
+ * they take of the memory and, idle, of a processor, and a hundred pings at once.
  */
 import { nullSink } from '../../../stack/kernel/byte-stream.ts';
 import { runCommandLine } from '../../../stack/utilities/shell/shell.ts';
-import { labOf, startBenchLab } from './two-nodes.ts';
+import { labOf, startBenchLab } from './bench-lab.ts';
 
 const NODES_PER_SWITCH = 32;
 const PINGS = 100;
@@ -12,35 +13,50 @@ const MIB = 1_048_576;
 export interface ManyNodes {
   /** Seconds from the text of the lab file until all nodes have run their start-up lines. */
   readonly start: number;
-  /** MiB of resident memory more than before. */
+  /** MiB of resident memory of the whole process, and how much more than before. */
+  readonly resident: number;
   readonly memory: number;
   /** Percent of one processor while nothing happens. */
   readonly idle: number;
   /** Seconds for a hundred pings of three packets, 0.1 s apart, at once, and how many failed. */
   readonly pings: number;
   readonly failed: number;
+  readonly links: number;
 }
 
-/** 10.1.0.1 and up. */
+/** 10.1.0.1 and up: on the switches. */
 function addressOf(node: number): string {
   const host = node + 1;
   return `10.1.${host >>> 8}.${host & 255}`;
 }
 
+/** An address on the link of the ring that begins at node `link`: 10.2.0.1/30 and 10.2.0.2/30, and up. */
+function ringAddress(link: number, end: 1 | 2): string {
+  const host = link * 4 + end;
+  return `10.2.${host >>> 8}.${host & 255}/30`;
+}
+
+function nodeText(i: number, nodes: number): string {
+  const startup = [
+    `ifconfig en0 ${addressOf(i)}/16 up`,
+    `ifconfig en1 ${ringAddress(i, 1)} up`,
+    `ifconfig en2 ${ringAddress((i + nodes - 1) % nodes, 2)} up`,
+  ];
+  return `  n${i}: { stack: io-pkt-v4-hc, interfaces: [en0, en1, en2], startup: ${JSON.stringify(startup)} }`;
+}
+
 function labText(nodes: number): string {
   const switches = Math.ceil(nodes / NODES_PER_SWITCH);
   const lines = ['name: many', 'nodes:'];
-  for (let i = 0; i < nodes; i++) {
-    lines.push(
-      `  n${i}: { stack: io-pkt-v4-hc, interfaces: [en0], startup: [ifconfig en0 ${addressOf(i)}/16 up] }`,
-    );
-  }
+  for (let i = 0; i < nodes; i++) lines.push(nodeText(i, nodes));
   lines.push('switches:', `  backbone: { ports: ${switches} }`);
   for (let i = 0; i < switches; i++) lines.push(`  s${i}: { ports: ${NODES_PER_SWITCH + 1} }`);
   lines.push('links:');
   for (let i = 0; i < switches; i++) lines.push(`  trunk${i}: { between: [s${i}, backbone] }`);
-  for (let i = 0; i < nodes; i++)
+  for (let i = 0; i < nodes; i++) {
     lines.push(`  l${i}: { between: [n${i}:en0, s${Math.floor(i / NODES_PER_SWITCH)}] }`);
+    lines.push(`  r${i}: { between: [n${i}:en1, n${(i + 1) % nodes}:en2] }`);
+  }
   return lines.join('\n');
 }
 
@@ -53,11 +69,11 @@ export async function manyNodesJob({
   readonly idleSeconds: number;
 }): Promise<ManyNodes> {
   const text = labText(nodes);
-  const [resident, begun] = [process.memoryUsage().rss, performance.now()];
+  const [before, begun] = [process.memoryUsage().rss, performance.now()];
   const running = await startBenchLab(labOf(text), { time: 'real' });
   try {
     const start = (performance.now() - begun) / 1000;
-    const memory = (process.memoryUsage().rss - resident) / MIB;
+    const { rss } = process.memoryUsage();
     const [used, from] = [process.cpuUsage(), performance.now()];
     await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1000));
     const { user, system } = process.cpuUsage(used);
@@ -70,8 +86,15 @@ export async function manyNodesJob({
         return runCommandLine(running.nodes.get(`n${from}`)!, `ping -c 3 -i 0.1 ${addressOf(to)}`, quiet);
       }),
     );
-    const pings = (performance.now() - pinged) / 1000;
-    return { start, memory, idle, pings, failed: statuses.filter((status) => status !== 0).length };
+    return {
+      start,
+      resident: rss / MIB,
+      memory: (rss - before) / MIB,
+      idle,
+      pings: (performance.now() - pinged) / 1000,
+      failed: statuses.filter((status) => status !== 0).length,
+      links: running.links.size,
+    };
   } finally {
     await running.stop();
   }

@@ -5,8 +5,10 @@ import { Buffer } from 'node:buffer';
 import { AF_INET, SOCK_STREAM } from '../../../stack/runtime/messages/request.ts';
 import { INADDR_ANY } from '../../../stack/socket/inet.ts';
 import * as libsocket from '../../../stack/socket/libsocket.ts';
-import { BETA_ADDRESS, startTwoNodes, transferRate } from './two-nodes.ts';
-import type { LabMode, Timing, Transfer } from './two-nodes.ts';
+import { startTwoNodes } from './bench-lab.ts';
+import type { LabMode } from './bench-lab.ts';
+import { ALPHA_TO_BETA, transferRates } from './transfer.ts';
+import type { Timing, Transfer } from './transfer.ts';
 
 const PORT = 5001;
 const SEND_BYTES = 256 * 1024;
@@ -24,9 +26,9 @@ const pattern = Buffer.alloc(SEND_BYTES + PERIOD).map((_, i) => byteAt(i));
 
 /** Sends a stream whose bytes say where in it they are, and looks at the ends of what arrives. */
 export const stream: Transfer = {
-  async source(self) {
+  async source(self, to) {
     const fd = await libsocket.socket(self, AF_INET, SOCK_STREAM, 0);
-    await libsocket.connect(self, fd, { address: BETA_ADDRESS, port: PORT });
+    await libsocket.connect(self, fd, { address: to, port: PORT });
     for (let at = 0; ; at = (at + SEND_BYTES) % PERIOD) {
       await libsocket.send(self, fd, pattern.subarray(at, at + SEND_BYTES));
     }
@@ -53,7 +55,8 @@ export const stream: Transfer = {
 export async function streamJob(options: LabMode & Timing): Promise<number> {
   const lab = await startTwoNodes(options);
   try {
-    return (8 * (await transferRate(lab, options, stream))) / 1e9;
+    const [bytes] = await transferRates(lab, options, stream, [ALPHA_TO_BETA]);
+    return (8 * bytes!) / 1e9;
   } finally {
     await lab.stop();
   }
