@@ -164,7 +164,8 @@ export async function forwardingJob({
   const lab = await startBenchLab(labOf(labText(forwarding)), mode);
   try {
     const course = await courseIn(lab, forwarding);
-    const send = mode.time === 'virtual' ? sendInTurns : sendToWorkers;
+    const send: (course: Course, seconds: number) => Promise<void> | void =
+      mode.time === 'virtual' ? sendInTurns : sendToWorkers;
     await send(course, warmUp);
     const [before, from] = [course.arrived, performance.now()];
     await send(course, measured);
