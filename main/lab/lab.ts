@@ -14,11 +14,13 @@ import { spawn } from '../../stack/kernel/process.ts';
 import type { LabNode } from '../../stack/kernel/process.ts';
 import { debugPool } from '../../stack/memory/memory.ts';
 import { leakReport } from '../../stack/memory/mbuf.ts';
-import { SLOG } from '../../stack/kernel/syslog.ts';
 import { findInterface, ifnets, interfaceName } from '../../stack/net/ifnet.ts';
 import type { Ifnet } from '../../stack/net/ifnet.ts';
+import { drainLog } from '../../stack/net/log.ts';
 import { freePlug, newPlug, plugs } from '../../stack/net/plug.ts';
 import { stacks } from '../../stack/net/stack.ts';
+import { SLOG } from '../../stack/runtime/messages/severity.ts';
+import type { Severity } from '../../stack/runtime/messages/severity.ts';
 import { sleepNs } from '../../stack/runtime/timers.ts';
 import '../../stack/utilities/programs.ts';
 import { runCommandLine } from '../../stack/utilities/shell/shell.ts';
@@ -239,12 +241,21 @@ class LabBuilder {
     return list;
   }
 
-  /** Packets that were captured, interfaces that were destroyed. */
+  /** Packets that were captured, lines for the system log, interfaces that were destroyed. */
   #onBell(): boolean {
-    const any = this.#hub?.drain() ?? false;
+    let any = this.#hub?.drain() ?? false;
+    if (drainLog((stack, severity, text) => this.#log(stack, severity, text))) any = true;
     if (!hasBuried()) return any;
     this.#engine?.whileHeld(freeBuried);
     return true;
+  }
+
+  /** Writes a line of a stack into the log of its node. */
+  #log(stack: number, severity: Severity, text: string): void {
+    for (const { log, stacks: ports } of this.#nodes.values()) {
+      const port = [...ports.values()].find(({ address }) => address === stack);
+      if (port !== undefined) log.write(severity, port.variant, text);
+    }
   }
 
   /** A worker died: every node is told, those whose stack it was working on start again. */

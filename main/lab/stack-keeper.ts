@@ -13,7 +13,7 @@ import { bareName, findModule, moduleNames } from '../../stack/io-pkt/modules.ts
 import { setStackLauncher, attachStack, detachStack } from '../../stack/kernel/io-pkt.ts';
 import type { LabNode, Process, StackPort } from '../../stack/kernel/process.ts';
 import { UsageError } from '../../stack/kernel/process.ts';
-import { SLOG } from '../../stack/kernel/syslog.ts';
+import { SLOG } from '../../stack/runtime/messages/severity.ts';
 import { plugs } from '../../stack/net/plug.ts';
 import { VARIANT, stacks } from '../../stack/net/stack.ts';
 import type { Stack, Variant } from '../../stack/net/stack.ts';

@@ -31,7 +31,6 @@ import type { Stack } from '../net/stack.ts';
 import {
   ARP_DOWN,
   ARP_INCOMPLETE,
-  announceAddress,
   eachNeighbour,
   findNeighbour,
   neighbours,
@@ -137,9 +136,6 @@ function changeMac(ifp: Ifnet, mac: string): void {
   copyMac(ifp.mac, macPlace);
   expectOk(driverOf(ifp).ioctl(ifp, 'mac', 0), mac);
   announceEvent(ifp, 'mac');
-  if ((ifp.flags & IFF.UP) === 0) return;
-  for (let ptr = ifp.addresses; ptr !== 0; ptr = ifaddrs.get(ptr).next)
-    announceAddress(ifp, ifaddrs.get(ptr).address);
 }
 
 function changeCapability(ifp: Ifnet, name: string, on: boolean): void {

@@ -16,6 +16,7 @@ const graves = queueAt(region('graveyard', QUEUE_BYTES));
 /** Takes an interface that is down and has no addresses from its stack, to be freed later. */
 export function buryInterface(stack: Stack, ifp: Ifnet): void {
   ifUnlist(stack, ifp);
+  announceEvent(ifp, 'leaving');
   enqueue(graves, ifp.ptr);
   ringBell();
 }

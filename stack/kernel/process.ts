@@ -11,7 +11,7 @@ import { createDescriptorTable } from './descriptors.ts';
 import { createMessaging } from './party.ts';
 import type { Domain, Party, RemoteNode } from './party.ts';
 import type { PathSpace } from './path-space.ts';
-import { SLOG } from './syslog.ts';
+import { SLOG } from '../runtime/messages/severity.ts';
 import type { SystemLog } from './syslog.ts';
 
 /** Signals that end a process; the numbers are POSIX's. */

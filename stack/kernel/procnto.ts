@@ -9,7 +9,7 @@ import type { LabNode, Process } from './process.ts';
 import type { RamFs } from './ram-fs.ts';
 import { resourceManager } from './resource-manager.ts';
 import type { IoFunctions } from './resource-manager.ts';
-import { SLOG } from './syslog.ts';
+import { SLOG } from '../runtime/messages/severity.ts';
 
 /** Bytes that one read of /dev/zero gives at most. */
 const ZERO_CHUNK = 65_536;

@@ -20,7 +20,7 @@ import type { DirectoryEntry, IoMap, IoMessage, IoType, Stat } from './io-messag
 import type { MessageInfo } from './party.ts';
 import type { PathServer } from './path-space.ts';
 import type { LabNode, Process } from './process.ts';
-import { SLOG } from './syslog.ts';
+import { SLOG } from '../runtime/messages/severity.ts';
 
 /** What a handler knows of the request it serves. */
 export interface RequestContext {

@@ -1,20 +1,8 @@
 /**
  * The system log of a node, as slogger keeps it on Neutrino: a bounded buffer of messages with severity, source and time, read by `sloginfo`.
- * Severities are those of slogf(): 0 shutdown, 1 critical, 2 error, 3 warning, 4 notice, 5 information, 6 and 7 debugging.
  */
 import { refreshNow } from '../runtime/clock.ts';
-
-export const SLOG = {
-  shutdown: 0,
-  critical: 1,
-  error: 2,
-  warning: 3,
-  notice: 4,
-  info: 5,
-  debug1: 6,
-  debug2: 7,
-} as const;
-export type Severity = (typeof SLOG)[keyof typeof SLOG];
+import type { Severity } from '../runtime/messages/severity.ts';
 
 export interface LogEntry {
   /** ns of the lab's clock. */

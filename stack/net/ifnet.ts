@@ -230,8 +230,12 @@ function appendInterface(stack: Stack, ptr: number): void {
   ifnets.get(last).next = ptr;
 }
 
-/** What happens to an interface: `gone` while no thread works, just before its driver detaches; the others in the stack context. */
-export type InterfaceEvent = 'up' | 'down' | 'mtu' | 'mac' | 'gone';
+/**
+ * What happens to an interface. `up` and `down`: it works from now on, or no longer. `leaving`: it is being destroyed, and is out of its stack's list; other
+ * threads may still look at it. `gone`: just before its driver detaches, also when its stack ends. `gone` comes while no thread works, the others come in the
+ * stack context.
+ */
+export type InterfaceEvent = 'up' | 'down' | 'mtu' | 'mac' | 'leaving' | 'gone';
 const listeners: ((ifp: Ifnet, event: InterfaceEvent) => void)[] = [];
 
 /** Has `listener` told what happens to interfaces: for what is built on top of them. */

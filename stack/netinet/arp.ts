@@ -22,8 +22,8 @@ import {
   etherOutput,
   sameMac,
 } from '../net/ethernet.ts';
-import { findAddress, ifaddrs, ifnets, interfaceWithAddress } from '../net/ifnet.ts';
-import type { Ifnet } from '../net/ifnet.ts';
+import { findAddress, ifaddrs, ifnets, interfaceWithAddress, onInterfaceEvent } from '../net/ifnet.ts';
+import type { Ifnet, InterfaceEvent } from '../net/ifnet.ts';
 import { STATION, station } from '../net/journey.ts';
 import { setInputHandler } from '../net/netisr.ts';
 import {
@@ -235,6 +235,14 @@ export function announceAddress(ifp: Ifnet, address: number): void {
   sendArp(ifp, OP_REQUEST, address, ifp.mac, address, 0, 0);
 }
 
+/** An interface has begun to work, or has another hardware address: neighbours learn where its addresses are. */
+function onInterface(ifp: Ifnet, event: InterfaceEvent): void {
+  if ((event !== 'up' && event !== 'mac') || (ifp.flags & IFF.BROADCAST) === 0) return;
+  if ((ifp.flags & IFF.UP) === 0) return;
+  for (let ptr = ifp.addresses; ptr !== 0; ptr = ifaddrs.get(ptr).next)
+    announceAddress(ifp, ifaddrs.get(ptr).address);
+}
+
 /** Sends a packet of ARP; `targetMac` and `to` (the frame's destination) are addresses of 6 bytes, 0 for zeros and for the broadcast address. */
 function sendArp(
   ifp: Ifnet,
@@ -412,4 +420,5 @@ export function setNeighbour(
 export function installArp(): void {
   setInputHandler(ETHERTYPE_ARP, arpInput);
   setCalloutHandler(CALLOUT.arp, onTimer);
+  onInterfaceEvent(onInterface);
 }

@@ -38,9 +38,7 @@ export function ifUp(ifp: Ifnet): number {
     return status;
   }
   for (let ptr = ifp.addresses; ptr !== 0; ptr = ifaddrs.get(ptr).next) {
-    const entry = ifaddrs.get(ptr);
-    connectNetwork(ifp, entry);
-    if ((ifp.flags & IFF.BROADCAST) !== 0) announceAddress(ifp, entry.address);
+    connectNetwork(ifp, ifaddrs.get(ptr));
   }
   announceEvent(ifp, 'up');
   return 0;

@@ -2,7 +2,7 @@
 import type { LogLine } from '../../api/model.ts';
 import type { LabNode } from '../../../stack/kernel/process.ts';
 import type { LogEntry } from '../../../stack/kernel/syslog.ts';
-import { SLOG } from '../../../stack/kernel/syslog.ts';
+import { SLOG } from '../../../stack/runtime/messages/severity.ts';
 
 /** Lines shown at most; the logs themselves may hold more. */
 const MOST_LINES = 5000;
