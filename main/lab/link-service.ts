@@ -12,7 +12,7 @@ import { dequeueAll, nextRecord } from '../../stack/memory/queue.ts';
 import { refreshNow } from '../../stack/runtime/clock.ts';
 import { randomUnit } from '../../stack/runtime/random.ts';
 import { HANDLER, raise, raiseAt, setSourceHandler } from '../../stack/runtime/source.ts';
-import { ETHER_HEADER } from '../../stack/net/ethernet.ts';
+import { ETHERTYPE_VLAN, ETHER_HEADER, ETHER_TAG } from '../../stack/net/ethernet.ts';
 import { LINK_LOSS, STATION, beginJourney, following, station } from '../../stack/net/journey.ts';
 import { deliver, plugOut, plugs } from '../../stack/net/plug.ts';
 import type { Plug } from '../../stack/net/plug.ts';
@@ -87,6 +87,11 @@ function chance(direction: Direction, p: number): boolean {
   return p > 0 && randomUnit(direction.ptr + RANDOM) < p;
 }
 
+/** Bytes of a frame's header: a VLAN tag is part of it (IEEE 802.3 §3.2.7), so that tagged frames carry as much as others. */
+function headerLength(p: number): number {
+  return be16(p + 12) === ETHERTYPE_VLAN ? ETHER_HEADER + ETHER_TAG : ETHER_HEADER;
+}
+
 function drop(direction: Direction, m: number, why: number): void {
   station(m, STATION.linkLoss, direction.link, why);
   direction.drops++;
@@ -101,7 +106,7 @@ function enter(link: Link, direction: Direction, m: number): void {
   station(m, STATION.link, link.ptr, direction.end);
   direction.bytes += view.pktLen;
   if (link.taps !== 0) tapPacket(link.taps, m, OUTBOUND, view.time);
-  if (link.mtu !== 0 && view.pktLen > link.mtu + ETHER_HEADER) drop(direction, m, LINK_LOSS.mtu);
+  if (link.mtu !== 0 && view.pktLen > link.mtu + headerLength(view.data)) drop(direction, m, LINK_LOSS.mtu);
   else if (direction.perfect !== 0) gather(m);
   else if (chance(direction, direction.loss)) drop(direction, m, LINK_LOSS.loss);
   else {

@@ -4,6 +4,7 @@
 import '../net/loopback.ts';
 import { installNetisr } from '../net/netisr.ts';
 import { installSockets } from '../net/socket-requests.ts';
+import { installVlan } from '../net/vlan.ts';
 import { installArp } from '../netinet/arp.ts';
 import { installIcmp } from '../netinet/icmp.ts';
 import { installFlows } from '../netinet/ip-flow.ts';
@@ -19,6 +20,7 @@ export function installStack(): void {
   installNetisr();
   installSockets();
   installControl();
+  installVlan();
   installArp();
   installIp();
   installForwarding();

@@ -11,9 +11,11 @@ import { deliverReplies } from '../runtime/messages/post.ts';
 import { OP, requests } from '../runtime/messages/request.ts';
 import { requeueAfterDeath, sources } from '../runtime/source.ts';
 import { ifnets, ifnetStruct } from '../net/ifnet.ts';
+import { breakLogLock } from '../net/log.ts';
 import { finish } from '../net/parking.ts';
 import { plugStruct, plugs } from '../net/plug.ts';
 import { stackStruct, stacks } from '../net/stack.ts';
+import { breakVlanLocks } from '../net/vlan-table.ts';
 
 /** Frees what a dead thread held, queues the source it was servicing again, and returns the stacks whose context it had: their state is not to be trusted. */
 export function recoverFrom(thread: number): number[] {
@@ -31,6 +33,8 @@ export function recoverFrom(thread: number): number[] {
     breakLock(plug.ptr + plugStruct.offsets.out, thread);
     breakLock(plug.ptr + plugStruct.offsets.in, thread);
   });
+  breakLogLock(thread);
+  breakVlanLocks(thread);
   breakBufferLocks(thread);
   breakSlabLocks(thread);
   breakQueueLocks(thread);

@@ -41,6 +41,14 @@ export function clonerNames(stack: Stack): string[] {
     .sort();
 }
 
+/** Refuses words that are for other kinds of interfaces; throws SystemError. */
+export function expectWords(ifp: Ifnet, settings: Settings, known: readonly string[]): void {
+  const unknown = Object.keys(settings).filter((word) => !known.includes(word));
+  if (unknown.length === 0) return;
+  const text = `${interfaceName(ifp)} does not know ${unknown.join(', ')}; it knows ${known.join(', ') || 'none of these words'}`;
+  throw new SystemError(ERRNO.EINVAL, text);
+}
+
 /** What made an interface; undefined for those of drivers. */
 function clonerOf(ifp: Ifnet): Cloner | undefined {
   return cloners.get(interfaceName(ifp).replace(/\d+$/, ''));
@@ -49,12 +57,8 @@ function clonerOf(ifp: Ifnet): Cloner | undefined {
 /** Sets up a pseudo-interface; throws SystemError. */
 export function configureClone(ifp: Ifnet, settings: Settings): void {
   const cloner = clonerOf(ifp);
-  if (cloner?.configure === undefined)
-    throw new SystemError(
-      ERRNO.EINVAL,
-      `${interfaceName(ifp)} does not know ${Object.keys(settings).join(', ')}`,
-    );
-  cloner.configure(ifp, settings);
+  if (cloner?.configure === undefined) expectWords(ifp, settings, []);
+  else cloner.configure(ifp, settings);
 }
 
 /** What ifconfig shows of an interface beyond what all have. */

@@ -18,6 +18,8 @@ import { INBOUND, tapPacket } from './tap.ts';
 
 export const ETHER_HEADER = 14;
 export const ETHER_ADDRESS = 6;
+/** Bytes of an IEEE 802.1Q tag. */
+export const ETHER_TAG = 4;
 export const ETHERMTU = 1500;
 /** Least bytes of a frame without its check sequence. */
 export const ETHER_MIN = 60;
@@ -98,7 +100,7 @@ export function setBridge(input: FrameHook, output: (ifp: Ifnet, m: number) => n
   bridgeOutput = output;
 }
 
-/** Says who takes frames with an IEEE 802.1Q tag. */
+/** Says who takes frames with an IEEE 802.1Q tag; those it returns have none any more and are for the interface that they came in by. */
 export function setVlanInput(hook: FrameHook): void {
   vlanInput = hook;
 }
@@ -114,15 +116,23 @@ let last = 0;
 let batched = 0;
 
 /**
- * Takes a received frame: `m` holds it with its Ethernet header; its length is set by the driver. What is for the upper layers is gathered until
- * etherInputDone().
+ * Takes a received frame from a driver: `m` holds it with its Ethernet header; its length is set by the driver. What is for the upper layers is gathered
+ * until etherInputDone().
  */
 export function etherInput(ifp: Ifnet, m: number): void {
+  if (following()) {
+    const { data, len } = mbuf(m);
+    beginJourney(m, ETHER_HEADER, len < ETHER_HEADER ? 0 : be16(data + 12));
+  }
+  station(m, STATION.driverIn, ifp.ptr, 0);
+  etherReceive(ifp, m);
+}
+
+/** Takes a frame for an interface that is built on others (a VLAN, a link aggregate), in the thread in which it came in by one of those. */
+export function etherReceive(ifp: Ifnet, m: number): void {
   let view = mbuf(m);
   ifp.ipackets++;
   ifp.ibytes += view.pktLen;
-  if (following()) beginJourney(m, ETHER_HEADER, view.len < ETHER_HEADER ? 0 : be16(view.data + 12));
-  station(m, STATION.driverIn, ifp.ptr, 0);
   if (ifp.taps !== 0) {
     tapPacket(ifp.taps, m, INBOUND, now());
     station(m, STATION.tap, ifp.ptr, INBOUND);
@@ -161,19 +171,21 @@ export function etherInput(ifp: Ifnet, m: number): void {
 /** A frame that came in by `ifp`, or for it by a bridge: to a VLAN, over the fast path, or to the upper layers. */
 function etherDemux(ifp: Ifnet, frame: number): void {
   let m = frame;
-  const p = mbuf(m).data;
+  let p = mbuf(m).data;
+  // Before the address is looked at: a VLAN may be a member of a bridge, and that takes frames for others.
+  if (be16(p + 12) === ETHERTYPE_VLAN) {
+    m = vlanInput(ifp, m);
+    if (m === 0) return;
+    p = mbuf(m).data;
+  }
   if ((u8[p]! & 1) === 0 && !sameMac(p, ifp.mac)) {
     // Seen only because the device is promiscuous: for capture points, not for us.
     mFree(m);
     return;
   }
   const type = be16(p + 12);
-  if (type === ETHERTYPE_VLAN) {
-    vlanInput(ifp, m);
-    return;
-  }
-  if (type < 0x600) {
-    // IEEE 802.3 with a length: no protocol of ours uses it.
+  if (type < 0x600 || type === ETHERTYPE_VLAN) {
+    // IEEE 802.3 with a length, or a second tag: no protocol of ours uses it.
     ifp.noproto++;
     mFree(m);
     return;

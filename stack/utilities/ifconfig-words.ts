@@ -83,6 +83,7 @@ const READERS: Readonly<Record<string, Reader>> = {
 const PSEUDO_WORDS: Readonly<Record<string, readonly string[]>> = {
   vlan: ['a VLAN identifier'],
   vlanif: ['an interface'],
+  vlanprio: ['a priority from 0 to 7'],
   '-vlanif': [],
   agrport: ['an interface'],
   '-agrport': ['an interface'],

@@ -137,7 +137,7 @@ export const ifconfig = command({
     'interface [address[/len] [destination]] [netmask mask] [broadcast address] [alias | -alias | delete]\n' +
     '         [up | down] [mtu n] [metric n] [[-]arp] [[-]debug] [[-]link0-2] [[-]ip4csum] [[-]tcp4csum] [[-]udp4csum]\n' +
     'interface create | destroy\n' +
-    'interface [vlan id] [vlanif interface | -vlanif] [agrport interface | -agrport interface]\n' +
+    'interface [vlan id] [vlanif interface | -vlanif] [vlanprio n] [agrport interface | -agrport interface]\n' +
     '         [tunnel source destination | deletetunnel]\n' +
     '-a [-bdmsuvz]\n' +
     '-l [-bdsu]\n' +

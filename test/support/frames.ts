@@ -12,7 +12,7 @@ import { nodeOf, run } from './lab.ts';
 
 const OWNER = ownerTag('test');
 export const BROADCAST = 'ff:ff:ff:ff:ff:ff';
-export const ETHERTYPE = { ip: 0x0800, arp: 0x0806 } as const;
+export const ETHERTYPE = { ip: 0x0800, arp: 0x0806, vlan: 0x8100 } as const;
 export const PROTOCOL = { icmp: 1, tcp: 6, udp: 17 } as const;
 
 /** Bytes of a hardware address. */
@@ -42,6 +42,17 @@ export function ether(destination: string, source: string, type: number, payload
   ]);
   const frame = Buffer.concat([head, payload]);
   return frame.length >= 60 ? frame : Buffer.concat([frame, Buffer.alloc(60 - frame.length)]);
+}
+
+/** A frame with an IEEE 802.1Q tag put in. */
+export function tagged(frame: Uint8Array, vid: number, priority = 0): Buffer {
+  const tag = Buffer.from([
+    ETHERTYPE.vlan >>> 8,
+    ETHERTYPE.vlan & 255,
+    (priority << 5) | (vid >>> 8),
+    vid & 255,
+  ]);
+  return Buffer.concat([frame.subarray(0, 12), tag, frame.subarray(12)]);
 }
 
 export interface ArpFields {
@@ -147,7 +158,9 @@ export function udp(fields: UdpFields): Buffer {
 export interface Parsed {
   readonly destination: string;
   readonly source: string;
+  /** Behind a VLAN tag, if there is one. */
   readonly type: number;
+  readonly vlan?: { readonly vid: number; readonly priority: number };
   readonly arp?: ArpFields;
   readonly ip?: ParsedIp;
 }
@@ -228,13 +241,17 @@ function parseIcmp(bytes: Buffer): NonNullable<ParsedIp['icmp']> {
 }
 
 export function parseFrame(frame: Buffer): Parsed {
-  const type = frame.readUInt16BE(12);
+  const isTagged = frame.readUInt16BE(12) === ETHERTYPE.vlan;
+  const header = isTagged ? 18 : 14;
+  const type = frame.readUInt16BE(header - 2);
+  const tag = isTagged ? frame.readUInt16BE(14) : 0;
   return {
     destination: macText(frame.subarray(0, 6)),
     source: macText(frame.subarray(6, 12)),
     type,
-    ...(type === ETHERTYPE.arp && { arp: parseArp(frame.subarray(14)) }),
-    ...(type === ETHERTYPE.ip && { ip: parseIp(frame.subarray(14)) }),
+    ...(isTagged && { vlan: { vid: tag & 0xfff, priority: tag >>> 13 } }),
+    ...(type === ETHERTYPE.arp && { arp: parseArp(frame.subarray(header)) }),
+    ...(type === ETHERTYPE.ip && { ip: parseIp(frame.subarray(header)) }),
   };
 }
 

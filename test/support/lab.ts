@@ -35,6 +35,24 @@ export async function run(lab: RunningLab, node: string, line: string): Promise<
   return { status, out: stdout.text(), err: stderr.text() };
 }
 
+/** Runs command lines on a node, all of which must succeed; returns what they printed. */
+export async function succeed(lab: RunningLab, node: string, ...lines: readonly string[]): Promise<string> {
+  let text = '';
+  for (const line of lines) {
+    const { status, out, err } = await run(lab, node, line);
+    if (status !== 0) throw new Error(`${node}: '${line}' ended with status ${status}: ${err}`);
+    text += out;
+  }
+  return text;
+}
+
+/** Runs a command line on a node that must fail; returns what it complained of. */
+export async function refusal(lab: RunningLab, node: string, line: string): Promise<string> {
+  const { status, out, err } = await run(lab, node, line);
+  if (status === 0) throw new Error(`${node}: '${line}' succeeded: ${out}${err}`);
+  return err;
+}
+
 export function nodeOf(lab: RunningLab, name: string): LabNode {
   const node = lab.nodes.get(name);
   if (node === undefined) throw new Error(`the lab has no node ${name}`);

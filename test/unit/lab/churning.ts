@@ -77,6 +77,24 @@ export async function churn(threads: number, seconds: number): Promise<void> {
       ['mount -T io-pkt devnp-vnic.so; ifconfig en1 10.1.0.1/24; ifconfig en1 destroy', 'sleep 0.01'],
       until,
     ),
+    keepBusy(
+      lab,
+      'c',
+      [
+        'ifconfig vlan0 create; ifconfig vlan0 vlan 7 vlanif en0; ifconfig vlan0 10.7.0.3/24; ping -c 2 -i 0.01 -w 1 10.7.0.2',
+        'ifconfig vlan0 -vlanif; ifconfig vlan0 vlan 7 vlanif en0; ifconfig vlan0 destroy',
+      ],
+      until,
+    ),
+    keepBusy(
+      lab,
+      'b',
+      [
+        'ifconfig vlan0 create; ifconfig vlan0 vlan 7 vlanif en0; ifconfig vlan0 10.7.0.2/24; ping -f -c 200 -w 1 10.7.0.3',
+        'sleep 0.05; ifconfig vlan0 destroy',
+      ],
+      until,
+    ),
     keepBusy(lab, 'd', ['ping -c 5 -i 0.01 -w 1 10.0.0.2', 'http get -q -w 1 http://10.0.0.1/'], until),
   ];
   try {
