@@ -21,6 +21,7 @@ import { ERRNO } from '../../stack/runtime/messages/errno.ts';
 import { raise } from '../../stack/runtime/source.ts';
 import { ETHERMTU, ETHER_ADDRESS, ETHER_MIN, etherInput } from '../../stack/net/ethernet.ts';
 import {
+  CAP_TSO4,
   DRIVER,
   IFT_ETHER,
   countOutput,
@@ -32,6 +33,7 @@ import {
 } from '../../stack/net/ifnet.ts';
 import type { Driver, Ifnet } from '../../stack/net/ifnet.ts';
 import { STATION, station } from '../../stack/net/journey.ts';
+import { frameBytes, frameCount, splitFrame } from '../../stack/net/segmentation.ts';
 import { clearPlug, freePlug, newPlug, plugCarrier, plugIn, plugOut, plugs } from '../../stack/net/plug.ts';
 import type { Plug } from '../../stack/net/plug.ts';
 import type { Stack } from '../../stack/net/stack.ts';
@@ -57,7 +59,13 @@ export interface VnicOptions {
 
 /** Adds a virtual card to a stack. Returns its interface, 0 when there is no room (ENOBUFS). */
 export function attachVnic(stack: Stack, options: VnicOptions): number {
-  return attachCard(stack, options, DRIVER.vnic);
+  const ptr = attachCard(stack, options, DRIVER.vnic);
+  if (ptr === 0) return 0;
+  const ifp = ifnets.get(ptr);
+  ifp.capabilities = CAP_TSO4;
+  ifp.enabled = CAP_TSO4;
+  plugOf(ifp).large = 1;
+  return ptr;
 }
 
 /** Adds a card with a plug to a stack, for a driver that is made of `cardDriver`. Returns its interface, 0 when there is no room (ENOBUFS). */
@@ -126,10 +134,26 @@ function pad(m: number): boolean {
 // The list that one call of start() gathers.
 let first = 0;
 let last = 0;
+let records = 0;
+// What they are on the wire.
 let frames = 0;
 let bytes = 0;
 
+/** Takes a frame from the send queue; somebody who looks on sees what crosses a wire. */
 function gather(ifp: Ifnet, m: number): void {
+  if (ifp.taps === 0 || mbuf(m).segment === 0) {
+    gatherOne(ifp, m);
+    return;
+  }
+  for (let frame = splitFrame(DRIVER_OWNER, m); frame !== 0;) {
+    const next = nextRecord(frame);
+    mbuf(frame).nextpkt = 0;
+    gatherOne(ifp, frame);
+    frame = next;
+  }
+}
+
+function gatherOne(ifp: Ifnet, m: number): void {
   const view = mbuf(m);
   if (view.pktLen < ETHER_MIN && !pad(m)) {
     ifp.oerrors++;
@@ -143,11 +167,12 @@ function gather(ifp: Ifnet, m: number): void {
     tapPacket(ifp.taps, m, OUTBOUND, now());
     station(m, STATION.tap, ifp.ptr, OUTBOUND);
   }
-  if (frames === 0) first = m;
+  if (records === 0) first = m;
   else mbuf(last).nextpkt = m;
   last = m;
-  frames++;
-  bytes += view.pktLen;
+  records++;
+  frames += frameCount(m);
+  bytes += frameBytes(m);
 }
 
 /** Moves the send queue into the plug, as far as that has room: the rest waits (OACTIVE) until the link has taken some. */
@@ -155,6 +180,7 @@ function start(ifp: Ifnet): void {
   const plug = plugOf(ifp);
   const out = plugOut(plug);
   const queue = sendQueue(ifp);
+  records = 0;
   frames = 0;
   bytes = 0;
   const room = out.max - out.len;
@@ -170,7 +196,7 @@ function start(ifp: Ifnet): void {
     ifp.oactive = 1;
     plug.blocked = 1;
   }
-  if (frames === 0) {
+  if (records === 0) {
     // The link may have emptied the plug before it could see that it is blocked: it has to come by again.
     if (plug.blocked !== 0 && plug.link !== 0) raise(plug.link);
     return;
@@ -181,7 +207,7 @@ function start(ifp: Ifnet): void {
     ifp.oerrors += frames;
     return;
   }
-  mFreeList(enqueueList(out, first, last, frames));
+  mFreeList(enqueueList(out, first, last, records));
   raise(plug.link);
 }
 
@@ -220,6 +246,7 @@ export const cardDriver: Driver = {
     stop(ifp);
     const plug = plugOf(ifp);
     plug.device = 0;
+    plug.large = 0;
     if (plug.owned !== 0) freePlug(plug);
   },
   carrier: (ifp) => plugCarrier(plugOf(ifp)),

@@ -22,6 +22,7 @@ import {
   timeIsHeld,
   wakePrograms,
 } from '../../stack/runtime/timers.ts';
+import { allowLargeFrames } from '../../stack/net/segmentation.ts';
 import { capturesWaiting } from '../../stack/net/tap.ts';
 import { installLabParts } from './install.ts';
 
@@ -101,6 +102,7 @@ async function startReal(options: EngineOptions): Promise<Engine> {
   const threads = Math.min(options.threads ?? Math.max(1, availableParallelism() - 1), MOST_THREADS);
   resetRunQueues(threads);
   startClock('real', options.seed);
+  allowLargeFrames(true);
   const onBell = lookout(options.onBell);
   setBell(() => setImmediate(onBell));
   setActivityListener(() => undefined);
@@ -135,6 +137,7 @@ function nextTurn(): Promise<void> {
 function startVirtual(options: EngineOptions): Engine {
   resetRunQueues(0);
   startClock('virtual', options.seed);
+  allowLargeFrames(false);
   let running = true;
   let arouse: () => void = () => undefined;
   setBell(() => undefined);

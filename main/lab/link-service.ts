@@ -16,6 +16,7 @@ import { ETHERTYPE_VLAN, ETHER_HEADER, ETHER_TAG } from '../../stack/net/etherne
 import { LINK_LOSS, STATION, beginJourney, following, station } from '../../stack/net/journey.ts';
 import { deliver, plugOut, plugs } from '../../stack/net/plug.ts';
 import type { Plug } from '../../stack/net/plug.ts';
+import { frameBytes, frameCount, splitFrame } from '../../stack/net/segmentation.ts';
 import { OUTBOUND, tapPacket } from '../../stack/net/tap.ts';
 import { directionStruct, directions, links } from './link-record.ts';
 import type { Direction, Link } from './link-record.ts';
@@ -100,11 +101,30 @@ function drop(direction: Direction, m: number, why: number): void {
 
 /** A frame enters the link. */
 function enter(link: Link, direction: Direction, m: number): void {
+  if (mbuf(m).segment === 0 || passesWhole(link, direction)) {
+    enterOne(link, direction, m);
+    return;
+  }
+  for (let frame = splitFrame(LINK, m); frame !== 0;) {
+    const next = nextRecord(frame);
+    mbuf(frame).nextpkt = 0;
+    enterOne(link, direction, frame);
+    frame = next;
+  }
+}
+
+/** A large frame stays whole where nothing happens to it and its receiver takes it so. */
+function passesWhole(link: Link, direction: Direction): boolean {
+  if (direction.perfect === 0 || link.taps !== 0 || link.mtu !== 0 || link.ends !== 2) return false;
+  return plugs.get(plugs.get(direction.plug).ring).large !== 0;
+}
+
+function enterOne(link: Link, direction: Direction, m: number): void {
   const view = mbuf(m);
-  direction.packets++;
+  direction.packets += frameCount(m);
   if (following()) beginJourney(m, ETHER_HEADER, be16(view.data + 12));
   station(m, STATION.link, link.ptr, direction.end);
-  direction.bytes += view.pktLen;
+  direction.bytes += frameBytes(m);
   if (link.taps !== 0) tapPacket(link.taps, m, OUTBOUND, view.time);
   if (link.mtu !== 0 && view.pktLen > link.mtu + headerLength(view.data)) drop(direction, m, LINK_LOSS.mtu);
   else if (direction.perfect !== 0) gather(m);

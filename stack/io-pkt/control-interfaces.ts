@@ -11,6 +11,7 @@ import { copyMac, macText, parseMac } from '../net/ethernet.ts';
 import {
   CAP_IP4CSUM,
   CAP_TCP4CSUM,
+  CAP_TSO4,
   CAP_UDP4CSUM,
   IFT_ETHER,
   IFT_LOOP,
@@ -49,6 +50,7 @@ const CAPABILITIES: readonly (readonly [string, number])[] = [
   ['ip4csum', CAP_IP4CSUM],
   ['tcp4csum', CAP_TCP4CSUM],
   ['udp4csum', CAP_UDP4CSUM],
+  ['tso4', CAP_TSO4],
 ];
 /** Flags that ifconfig may change; the others follow from the device. */
 const SETTABLE: readonly (keyof typeof IFF)[] = [

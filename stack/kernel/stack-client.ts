@@ -3,8 +3,9 @@
  * Clients live in the thread that owns the memory (thread 0); replies come back on a ring, each with one wake-up per batch.
  */
 import { Buffer } from 'node:buffer';
-import { mFree, ownerTag } from '../memory/mbuf.ts';
+import { HEADROOM, mFree, mFreeList, mbuf, ownerTag } from '../memory/mbuf.ts';
 import { mFromBytes, mToBytes } from '../memory/mbuf-chain.ts';
+import { nextRecord } from '../memory/queue.ts';
 import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
 import type { ControlIn, ControlName, ControlOut } from '../runtime/messages/control.ts';
 import { OP, requests } from '../runtime/messages/request.ts';
@@ -32,6 +33,10 @@ export interface StackCall {
   readonly flags?: number;
   /** Data on the way in: bytes that are copied into mbufs once. */
   readonly data?: Uint8Array;
+  /** Bytes kept free in front of the data, for headers. */
+  readonly lead?: number;
+  /** Several datagrams instead of `data`. */
+  readonly datagrams?: readonly Uint8Array[];
   /** ns; 0 or absent: none. */
   readonly timeout?: number;
   /** Priority of the client; io-pkt floats to it. */
@@ -77,11 +82,28 @@ function fill(request: Request, stack: number, call: StackCall): boolean {
   request.c = call.c ?? 0;
   request.flags = call.flags ?? 0;
   request.timeout = call.timeout ?? 0;
+  if (call.datagrams !== undefined) return fillDatagrams(request, call.datagrams);
   if (call.data === undefined) return true;
-  const chain = mFromBytes(MESSAGE, call.data, 0);
+  const chain = mFromBytes(MESSAGE, call.data, call.lead ?? 0);
   if (chain === 0) return false;
   request.chain = chain;
   request.chainLen = call.data.length;
+  return true;
+}
+
+/** Makes a packet of each datagram; false (and none of them) when buffers are exhausted. */
+function fillDatagrams(request: Request, datagrams: readonly Uint8Array[]): boolean {
+  let last = 0;
+  for (const bytes of datagrams) {
+    const m = mFromBytes(MESSAGE, bytes, HEADROOM);
+    if (m === 0) {
+      mFreeList(request.chain);
+      return false;
+    }
+    if (last === 0) request.chain = m;
+    else mbuf(last).nextpkt = m;
+    last = m;
+  }
   return true;
 }
 
@@ -127,6 +149,29 @@ export function takeDataInto(reply: Reply, target: Uint8Array): number {
   mToBytes(reply.chain, target, reply.chainLen);
   mFree(reply.chain);
   return reply.chainLen;
+}
+
+/** Where a datagram goes that was received with others. */
+export interface DatagramTarget {
+  readonly bytes: Uint8Array;
+  /** Set to how many bytes came, and from where (host order). */
+  length: number;
+  address: number;
+  port: number;
+}
+
+/** Copies the datagrams of a reply into targets, which have room for them, and frees them. Returns how many there were. */
+export function takeDatagramsInto(reply: Reply, targets: readonly DatagramTarget[]): number {
+  let taken = 0;
+  for (let m = reply.chain; m !== 0; m = nextRecord(m)) {
+    const view = mbuf(m);
+    const target = targets[taken++]!;
+    target.length = mToBytes(m, target.bytes, view.pktLen);
+    target.address = view.aux >>> 0;
+    target.port = view.aux2;
+  }
+  mFreeList(reply.chain);
+  return taken;
 }
 
 /** Makes a control call (ioctl, routing socket, sysctl) and returns its answer; throws SystemError with the stack's text. */

@@ -177,6 +177,7 @@ function moveHeader(from: Mbuf, to: Mbuf): void {
   to.csum = from.csum;
   to.time = from.time;
   to.journey = from.journey;
+  to.segment = from.segment;
   from.flags &= ~M_PKTHDR;
 }
 
@@ -298,6 +299,7 @@ export function mSharePacket(owner: number, m: number): number {
   head.csum = view.csum;
   head.time = view.time;
   head.journey = view.journey;
+  head.segment = view.segment;
   return copy;
 }
 
@@ -334,6 +336,7 @@ export function mCopyPacket(owner: number, m: number): number {
   head.csum = view.csum;
   head.time = view.time;
   head.journey = view.journey;
+  head.segment = view.segment;
   return copy;
 }
 

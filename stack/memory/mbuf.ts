@@ -59,6 +59,8 @@ export const mbufStruct = struct('mbuf', {
   time: 'f64',
   /** Identity for the journey of a packet; 0 when it is not followed. */
   journey: 'u32',
+  /** Bytes of TCP data in each frame that this one stands for (net/segmentation.ts); 0 for what is a single frame. */
+  segment: 'u32',
 });
 
 export type Mbuf = ViewOf<typeof mbufStruct>;
@@ -144,6 +146,7 @@ const OWNER = mbufStruct.offsets.owner >>> 2;
 const CSUM = mbufStruct.offsets.csum >>> 2;
 const TIME = mbufStruct.offsets.time >>> 3;
 const JOURNEY = mbufStruct.offsets.journey >>> 2;
+const SEGMENT = mbufStruct.offsets.segment >>> 2;
 
 const POISON_WORD = 0xdbdbdbdb | 0;
 /** Reference count of a free cluster whose bytes are poison. */
@@ -203,6 +206,7 @@ function initHeader(m: number, owner: number, data: number, ext: number): void {
   u32[word + CSUM] = 0;
   f64[(m >>> 3) + TIME] = 0;
   u32[word + JOURNEY] = 0;
+  u32[word + SEGMENT] = 0;
 }
 
 /** A packet's first buffer with a cluster of its own, `data` at its start plus `lead` bytes. 0 when either is exhausted. */

@@ -4,7 +4,7 @@
  * layers and waits on the stack's input queue.
  */
 import { be16, i32, putBe16, u16, u8 } from '../memory/memory.ts';
-import { enqueue, enqueueList } from '../memory/queue.ts';
+import { enqueue, enqueueList, nextRecord } from '../memory/queue.ts';
 import { M_BCAST, M_MCAST, mFree, mFreeList, mOwn, mbuf, ownerTag } from '../memory/mbuf.ts';
 import { mPrepend, mPullup, mTrimFront } from '../memory/mbuf-chain.ts';
 import { IFF } from '../runtime/messages/control.ts';
@@ -13,7 +13,9 @@ import { now } from '../runtime/clock.ts';
 import { ifQueue, ifnets } from './ifnet.ts';
 import type { Ifnet } from './ifnet.ts';
 import { STATION, beginJourney, following, station } from './journey.ts';
-import { stackParts } from './stack.ts';
+import { frameBytes, frameCount, splitFrame } from './segmentation.ts';
+import { stackParts, sysctlValue } from './stack.ts';
+import { SYSCTL } from './sysctl.ts';
 import { INBOUND, tapPacket } from './tap.ts';
 
 export const ETHER_HEADER = 14;
@@ -120,6 +122,25 @@ let batched = 0;
  * until etherInputDone().
  */
 export function etherInput(ifp: Ifnet, m: number): void {
+  if (mbuf(m).segment === 0 || keepsWhole(ifp)) {
+    driverInput(ifp, m);
+    return;
+  }
+  for (let frame = splitFrame(IN_QUEUE, m); frame !== 0;) {
+    const next = nextRecord(frame);
+    mbuf(frame).nextpkt = 0;
+    driverInput(ifp, frame);
+    frame = next;
+  }
+}
+
+/** Large frames (segmentation.ts) are for the stack itself only: who looks on, or sends them on, gets what crosses a wire. */
+function keepsWhole(ifp: Ifnet): boolean {
+  const others = ifp.taps | ifp.aggregate | ifp.bridge | ifp.vlans;
+  return others === 0 && sysctlValue(ifp.stack, SYSCTL.ipForwarding) === 0 && !following();
+}
+
+function driverInput(ifp: Ifnet, m: number): void {
   if (following()) {
     const { data, len } = mbuf(m);
     beginJourney(m, ETHER_HEADER, len < ETHER_HEADER ? 0 : be16(data + 12));
@@ -129,10 +150,11 @@ export function etherInput(ifp: Ifnet, m: number): void {
 }
 
 /** Takes a frame for an interface that is built on others (a VLAN, a link aggregate), in the thread in which it came in by one of those. */
-export function etherReceive(ifp: Ifnet, m: number): void {
+export function etherReceive(ifp: Ifnet, frame: number): void {
+  let m = frame;
   let view = mbuf(m);
-  ifp.ipackets++;
-  ifp.ibytes += view.pktLen;
+  ifp.ipackets += frameCount(m);
+  ifp.ibytes += frameBytes(m);
   if (ifp.taps !== 0) {
     tapPacket(ifp.taps, m, INBOUND, now());
     station(m, STATION.tap, ifp.ptr, INBOUND);

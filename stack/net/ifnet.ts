@@ -83,6 +83,8 @@ export const ifnets = slab(ifnetStruct, 8192);
 export const CAP_IP4CSUM = 1;
 export const CAP_TCP4CSUM = 2;
 export const CAP_UDP4CSUM = 4;
+/** Takes large frames (segmentation.ts). */
+export const CAP_TSO4 = 8;
 
 export const ifaddrStruct = struct('ifaddr', {
   next: 'ptr',

@@ -3,7 +3,7 @@
  * the time-out ends, the socket is closed or the client is interrupted.
  */
 import { u32 } from '../memory/memory.ts';
-import { mFree } from '../memory/mbuf.ts';
+import { mFreeList } from '../memory/mbuf.ts';
 import { now } from '../runtime/clock.ts';
 import { reply } from '../runtime/messages/post.ts';
 import { requests, requestStruct } from '../runtime/messages/request.ts';
@@ -31,7 +31,7 @@ export function finish(request: Request, status: number, value: number): void {
 
 /** Answers with an error and frees what data the request still has. */
 export function fail(request: Request, errno: number): void {
-  if (request.chain !== 0) mFree(request.chain);
+  if (request.chain !== 0) mFreeList(request.chain);
   request.chain = 0;
   request.chainLen = 0;
   finish(request, errno, 0);

@@ -22,6 +22,8 @@ export const plugStruct = struct('plug', {
   up: 'u8',
   /** 1 for a device that is there whether or not somebody is behind it: a port of a switch. */
   always: 'u8',
+  /** 1 while the device takes large frames (segmentation.ts). */
+  large: 'u8',
   /** 1 while a full `out` holds frames back in the device. */
   blocked: 'u8',
   /** 1 if it goes with its device; 0 if it belongs to the lab. */

@@ -2,11 +2,13 @@
  * Sending and receiving on sockets (sosend, soreceive): how much of a request can be done now. Each function returns true when the request was answered,
  * false when it has to wait.
  */
-import { mFree, mbuf, ownerTag } from '../memory/mbuf.ts';
+import { mFree, mFreeList, mbuf, ownerTag } from '../memory/mbuf.ts';
 import { mShareRange, mSplit, mTrimTo } from '../memory/mbuf-chain.ts';
+import { nextRecord } from '../memory/queue.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { MSG_DONTWAIT, MSG_PEEK, MSG_TO, MSG_WAITALL, SOCK_STREAM } from '../runtime/messages/request.ts';
 import type { Request } from '../runtime/messages/request.ts';
+import { startPending } from './ifnet.ts';
 import { fail, finish } from './parking.ts';
 import { protocolOf } from './protosw.ts';
 import { rcvTakeRecord, rcvTakeStream, sndAppend, sndSpace } from './sockbuf.ts';
@@ -14,6 +16,8 @@ import { SS_CANTRCVMORE, SS_CANTSENDMORE, SS_ISCONNECTED, SS_ISCONNECTING } from
 import type { Socket } from './socket.ts';
 
 const MESSAGE = ownerTag('message');
+/** Datagrams of one request between two looks at what is to be sent. */
+const BATCH = 32;
 
 /** Takes the pending error of a socket. */
 export function takeError(so: Socket): number {
@@ -86,6 +90,53 @@ function receiveRecord(so: Socket, request: Request): boolean {
   request.chainLen = bytes;
   finish(request, 0, bytes);
   return true;
+}
+
+/** As many datagrams as wait, at most `b`; waits for the first only. */
+export function receiveRecords(so: Socket, request: Request): boolean {
+  if (so.type === SOCK_STREAM) fail(request, ERRNO.EOPNOTSUPP);
+  else if (so.rcvFirst !== 0) takeRecords(so, request);
+  else if (so.error !== 0) fail(request, takeError(so));
+  else if ((so.state & SS_CANTRCVMORE) !== 0) finish(request, 0, 0);
+  else return wouldBlock(request);
+  return true;
+}
+
+function takeRecords(so: Socket, request: Request): void {
+  const most = Math.max(0, request.a);
+  let last = 0;
+  let taken = 0;
+  for (; taken < request.b; taken++) {
+    const m = rcvTakeRecord(so);
+    if (m === 0) break;
+    if (mbuf(m).pktLen > most) mTrimTo(m, most);
+    if (last === 0) request.chain = m;
+    else mbuf(last).nextpkt = m;
+    last = m;
+  }
+  finish(request, 0, taken);
+}
+
+/** Sends the datagrams of a request, up to the first that cannot be sent. */
+export function sendRecords(so: Socket, request: Request): void {
+  if (so.type === SOCK_STREAM) return fail(request, ERRNO.EOPNOTSUPP);
+  if ((so.state & SS_CANTSENDMORE) !== 0) return fail(request, ERRNO.EPIPE);
+  if (so.error !== 0) return fail(request, takeError(so));
+  const sendTo = protocolOf(so).sendTo!;
+  const to = (request.flags & MSG_TO) !== 0;
+  let list = request.chain;
+  let sent = 0;
+  let status = 0;
+  request.chain = 0;
+  while (list !== 0 && status === 0) {
+    const m = list;
+    list = nextRecord(m);
+    mbuf(m).nextpkt = 0;
+    status = sendTo(so, m, to, request.a >>> 0, request.b);
+    if (status === 0 && ++sent % BATCH === 0) startPending();
+  }
+  mFreeList(list);
+  return finish(request, sent > 0 ? 0 : status, sent);
 }
 
 export function send(so: Socket, request: Request): boolean {

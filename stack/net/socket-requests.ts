@@ -34,7 +34,7 @@ import {
 } from './parking.ts';
 import { checkPolls, expirePoll, poll } from './poll.ts';
 import { hasProtocol, protocolOf } from './protosw.ts';
-import { endSend, receive, send, takeError } from './socket-io.ts';
+import { endSend, receive, receiveRecords, send, sendRecords, takeError } from './socket-io.ts';
 import { getOption, setOption } from './socket-options.ts';
 import {
   SS_CANTSENDMORE,
@@ -223,6 +223,8 @@ function attempt(so: Socket, request: Request): boolean {
       return receive(so, request);
     case OP.send:
       return send(so, request);
+    case OP.recvmmsg:
+      return receiveRecords(so, request);
     case OP.accept:
       return accept(so, request);
     case OP.connect:
@@ -238,6 +240,8 @@ function atOnce(so: Socket, request: Request): void {
       return finish(request, protocolOf(so).bind(so, request.a >>> 0, request.b), 0);
     case OP.listen:
       return listen(so, request);
+    case OP.sendmmsg:
+      return sendRecords(so, request);
     case OP.shutdown:
       return shutdown(so, request);
     case OP.setsockopt:
@@ -297,6 +301,7 @@ function run(ptr: number): void {
   switch (request.op) {
     case OP.recv:
     case OP.send:
+    case OP.recvmmsg:
     case OP.accept:
     case OP.connect:
     case OP.close:

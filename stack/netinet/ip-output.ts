@@ -123,7 +123,7 @@ function broadcastInterface(stack: Stack): number {
 
 function transmit(stack: Stack, m: number, ifp: Ifnet, nexthop: number): number {
   const view = mbuf(m);
-  if (view.pktLen > ifp.mtu) return fragment(stack, m, ifp, nexthop);
+  if (view.pktLen > ifp.mtu && view.segment === 0) return fragment(stack, m, ifp, nexthop);
   const p = view.data;
   u8[p + IP_SUM] = 0;
   u8[p + IP_SUM + 1] = 0;

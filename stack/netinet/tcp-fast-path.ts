@@ -89,16 +89,16 @@ function fastData(tp: Tcpcb, so: Socket, m: number, length: number): void {
   countBy(tp.stack, STAT.tcpInBytes, length);
   tp.rcvNxt = (tp.rcvNxt + length) | 0;
   rcvAppendStream(so, m, length);
-  acknowledgeData(tp);
+  acknowledgeData(tp, length);
   if ((tp.flags & TF_ACKNOW) !== 0) tcpOutput(tp);
   // Last: a client may end the connection.
   soWake(so);
 }
 
-/** Data came in order: every second segment is acknowledged at once, others when the timer fires (RFC 1122 §4.2.3.2, RFC 5681 §4.2). */
-export function acknowledgeData(tp: Tcpcb): void {
+/** `length` bytes came in order: every second segment is acknowledged at once, others when the timer fires (RFC 1122 §4.2.3.2, RFC 5681 §4.2). */
+export function acknowledgeData(tp: Tcpcb, length: number): void {
   const delay = sysctlValue(tp.stack, SYSCTL.tcpDelayedAck);
-  if (delay === 0 || (tp.flags & TF_DELACK) !== 0) {
+  if (delay === 0 || (tp.flags & TF_DELACK) !== 0 || length > tp.segment) {
     tp.flags |= TF_ACKNOW;
     return;
   }

@@ -355,7 +355,7 @@ function takeData(tp: Tcpcb, so: Socket): void {
   count(tp.stack, STAT.tcpInSequence);
   countBy(tp.stack, STAT.tcpInBytes, length);
   tp.rcvNxt = (tp.rcvNxt + length) | 0;
-  acknowledgeData(tp);
+  acknowledgeData(tp, length);
   if ((so.state & SS_CANTRCVMORE) !== 0) return;
   seg.m = 0;
   mTrimFront(m, seg.off);

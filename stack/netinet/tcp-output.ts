@@ -4,14 +4,17 @@
  */
 import { now } from '../runtime/clock.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
-import { ifnets } from '../net/ifnet.ts';
+import { CAP_TSO4, ifnets } from '../net/ifnet.ts';
+import { following } from '../net/journey.ts';
 import { routes } from '../net/route.ts';
+import { largeFrames } from '../net/segmentation.ts';
 import { rcvSpace } from '../net/sockbuf.ts';
 import { sockets } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
 import { count, countBy } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
 import { inpcbRoute, inpcbs } from './inpcb.ts';
+import { IP_MAXPACKET } from './ip.ts';
 import { congestionOf } from './tcp-congestion.ts';
 import { TCP_MAXWIN, TH_ACK, TH_FIN, TH_PUSH, TH_RST, TH_SYN, seqGt, seqLt } from './tcp-header.ts';
 import { lowerMss } from './tcp-mss.ts';
@@ -53,16 +56,17 @@ const STATE_FLAGS = [
 export function tcpOutput(tp: Tcpcb): number {
   const so = sockets.get(tp.socket);
   const idle = tp.sndMax === tp.sndUna;
+  const large = so.sndCount > tp.segment && takesLargeFrames(tp);
   if (idle && tp.cwnd > 0 && now() - tp.lastSent >= tp.rto) congestionOf(tp).idle(tp);
   for (;;) {
-    const status = sendOne(tp, so, idle, false);
+    const status = sendOne(tp, so, idle, false, large);
     if (status !== MORE) return status;
   }
 }
 
 /** The persist timer fired: sends at least a byte, whatever the window says (RFC 9293 §3.8.6.1). */
 export function tcpProbe(tp: Tcpcb): number {
-  const status = sendOne(tp, sockets.get(tp.socket), true, true);
+  const status = sendOne(tp, sockets.get(tp.socket), true, true, false);
   return status === MORE ? 0 : status;
 }
 
@@ -73,16 +77,33 @@ export function tcpRetransmit(tp: Tcpcb): void {
   tp.sndNxt = tp.sndUna;
   tp.cwnd = tp.segment;
   stopTiming(tp);
-  sendOne(tp, sockets.get(tp.socket), false, false);
+  sendOne(tp, sockets.get(tp.socket), false, false, false);
   tp.cwnd = cwnd;
   if (seqGt(next, tp.sndNxt)) tp.sndNxt = next;
 }
+
+/** True if the interface towards the peer takes large frames (net/segmentation.ts). */
+function takesLargeFrames(tp: Tcpcb): boolean {
+  if (!largeFrames() || following()) return false;
+  const inp = inpcbs.get(tp.inpcb);
+  const route = inpcbRoute(inp, inp.foreign);
+  if (route === 0) return false;
+  const ifp = ifnets.get(routes.get(route).interface);
+  return (ifp.enabled & CAP_TSO4) !== 0 && ifp.bridge === 0;
+}
+
+/** Bytes of data in a large frame, of `length` that may be sent: whole segments, no more than an IPv4 packet holds beside the longest headers. */
+function largeFrame(segment: number, length: number): number {
+  const most = Math.min(length, IP_MAXPACKET - LONGEST_HEADERS);
+  return Math.max(segment, most - (most % segment));
+}
+const LONGEST_HEADERS = 120;
 
 /** There may be more to send. */
 const MORE = -1;
 
 /** Sends one segment if there is reason to; MORE if another may follow, else 0 or an errno. */
-function sendOne(tp: Tcpcb, so: Socket, idle: boolean, force: boolean): number {
+function sendOne(tp: Tcpcb, so: Socket, idle: boolean, force: boolean, large: boolean): number {
   const state = tp.state;
   let flags = STATE_FLAGS[state]!;
   let off = (tp.sndNxt - tp.sndUna) | 0;
@@ -99,9 +120,9 @@ function sendOne(tp: Tcpcb, so: Socket, idle: boolean, force: boolean): number {
     // Our FIN is not repeated with every acknowledgement, only where it is due.
     if ((tp.flags & TF_SENTFIN) !== 0 && tp.sndNxt === tp.sndMax) flags &= ~TH_FIN;
   } else if (off > 0) flags &= ~TH_SYN;
-  const segment = tp.segment;
-  const more = length > segment;
-  if (more) length = segment;
+  const most = large && length > tp.segment ? largeFrame(tp.segment, length) : tp.segment;
+  const more = length > most;
+  if (more) length = most;
   if (off + length < buffered) flags &= ~TH_FIN;
   else if (length > 0) flags |= TH_PUSH;
   if (!force && !mustSend(tp, so, flags, length, off, buffered, idle)) {
@@ -141,7 +162,7 @@ function mustSend(
   idle: boolean,
 ): boolean {
   if (length > 0) {
-    if (length === tp.segment) return true;
+    if (length >= tp.segment) return true;
     // Nagle: a small segment goes if nothing is outstanding, and it is all there is.
     if ((idle || (tp.flags & TF_NODELAY) !== 0) && off + length >= buffered) return true;
     if (tp.maxSndWnd > 0 && length >= tp.maxSndWnd >>> 1) return true;
@@ -173,7 +194,7 @@ function sent(tp: Tcpcb, flags: number, length: number, force: boolean): void {
     next = (next + 1) | 0;
     tp.flags = (tp.flags | TF_SENTFIN) & ~TF_NEEDFIN;
   }
-  if (length > 0) countData(stack, length, seqLt(start, tp.sndMax), force);
+  if (length > 0) countData(stack, length, Math.ceil(length / tp.segment), seqLt(start, tp.sndMax), force);
   else if (next !== start) count(stack, STAT.tcpOutControl);
   else count(stack, STAT.tcpOutAcks);
   if (seqGt(next, tp.sndMax)) {
@@ -192,13 +213,13 @@ function sent(tp: Tcpcb, flags: number, length: number, force: boolean): void {
   setTimer(tp, TIMER_REXMIT, time + currentRto(tp));
 }
 
-function countData(stack: number, length: number, again: boolean, probe: boolean): void {
+function countData(stack: number, length: number, segments: number, again: boolean, probe: boolean): void {
   if (probe) count(stack, STAT.tcpOutProbes);
   else if (again) {
-    count(stack, STAT.tcpRexmitPackets);
+    countBy(stack, STAT.tcpRexmitPackets, segments);
     countBy(stack, STAT.tcpRexmitBytes, length);
   } else {
-    count(stack, STAT.tcpOutData);
+    countBy(stack, STAT.tcpOutData, segments);
     countBy(stack, STAT.tcpOutBytes, length);
   }
 }

@@ -4,13 +4,13 @@
  */
 import { u32 as sharedU32 } from '../memory/memory.ts';
 import { foldSum, putChecksum, sumBytes, sumChain } from '../memory/checksum.ts';
-import { HEADROOM, mFree, mGetHeader, mbuf, ownerTag } from '../memory/mbuf.ts';
+import { CSUM_TRANSPORT_GOOD, HEADROOM, mFree, mGetHeader, mbuf, ownerTag } from '../memory/mbuf.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { IPPROTO_TCP } from '../runtime/messages/request.ts';
 import { rcvSpace, sndShare } from '../net/sockbuf.ts';
 import { sockets } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
-import { count } from '../net/stack.ts';
+import { count, countBy } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
 import { inpcbRoute, inpcbs } from './inpcb.ts';
 import { IP_DF } from './ip.ts';
@@ -98,7 +98,10 @@ function putHeader(
   return foldSum(numbers + halves(local) + halves(foreign) + IPPROTO_TCP + total + optionSum);
 }
 
-/** Sends `length` bytes from offset `off` of the send buffer as the segment `seq` with these flags. Returns 0 or an errno. */
+/**
+ * Sends `length` bytes from offset `off` of the send buffer as the segment `seq` with these flags; more than a segment goes as a large frame
+ * (net/segmentation.ts). Returns 0 or an errno.
+ */
 export function sendSegment(
   tp: Tcpcb,
   so: Socket,
@@ -147,8 +150,16 @@ export function sendSegment(
     total,
     options === 0 ? 0 : swap16(sumBytes(p + TCP_HEADER, options)),
   );
-  putChecksum(p + TCP_SUM, data === 0 ? swap16(sum) : sumChain(data, 0, length, swap16(sum)));
-  count(tp.stack, STAT.tcpOutTotal);
+  const segment = tp.segment;
+  if (length <= segment) {
+    putChecksum(p + TCP_SUM, data === 0 ? swap16(sum) : sumChain(data, 0, length, swap16(sum)));
+    count(tp.stack, STAT.tcpOutTotal);
+  } else {
+    // Whoever splits the frame sums its parts; whole, it has not left the process.
+    view.segment = segment;
+    view.csum = CSUM_TRANSPORT_GOOD;
+    countBy(tp.stack, STAT.tcpOutTotal, Math.ceil(length / segment));
+  }
   const status = ipOutput(
     tp.stack,
     m,

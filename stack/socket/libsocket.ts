@@ -4,10 +4,11 @@
  */
 import { Buffer } from 'node:buffer';
 import type { Process } from '../kernel/process.ts';
-import { control, takeData, takeDataInto } from '../kernel/stack-client.ts';
-import type { Reply } from '../kernel/stack-client.ts';
+import { control, takeData, takeDataInto, takeDatagramsInto } from '../kernel/stack-client.ts';
+import type { DatagramTarget, Reply } from '../kernel/stack-client.ts';
 import { stackOf } from '../kernel/io-pkt.ts';
 import type { ControlIn, ControlName, ControlOut } from '../runtime/messages/control.ts';
+import { HEADROOM } from '../memory/mbuf.ts';
 import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
 import {
   MSG_DONTWAIT,
@@ -35,6 +36,8 @@ export interface Datagram {
 /** Most bytes of a stream that one message carries. */
 export const MESSAGE_BYTES = 262_144;
 const LARGEST_DATAGRAM = 65_535;
+/** Most datagrams of one sendmmsg or recvmmsg. */
+const MOST_DATAGRAMS = 1024;
 const MS = 1e6;
 
 function socketOf(proc: Process, fd: number, what: string): SocketDescriptor {
@@ -145,7 +148,16 @@ async function sendMessage(
 ): Promise<number> {
   if (sending.type !== SOCK_STREAM && data.length > LARGEST_DATAGRAM)
     throw new SystemError(ERRNO.EMSGSIZE, what);
-  const args = { op: OP.send, data, a, b, flags: waitFlag(sending, flags), timeout: sending.sendTimeout };
+  const lead = sending.type === SOCK_STREAM ? 0 : HEADROOM;
+  const args = {
+    op: OP.send,
+    data,
+    lead,
+    a,
+    b,
+    flags: waitFlag(sending, flags),
+    timeout: sending.sendTimeout,
+  };
   return (await sending.call(proc, what, args)).value;
 }
 
@@ -176,6 +188,51 @@ function receive(proc: Process, fd: number, what: string, length: number, flags:
     flags: waitFlag(receiving, flags),
     timeout: receiving.receiveTimeout,
   });
+}
+
+/**
+ * Sends several datagrams with one message, to one address or on a connected socket: sendmmsg(2). Errors as sendto, if not even the first could be sent.
+ * @returns how many were taken
+ */
+export async function sendmmsg(
+  proc: Process,
+  fd: number,
+  datagrams: readonly Uint8Array[],
+  to?: SockaddrIn,
+  flags = 0,
+): Promise<number> {
+  const sending = socketOf(proc, fd, 'sendmmsg');
+  if (datagrams.length > MOST_DATAGRAMS) throw new SystemError(ERRNO.EINVAL, 'sendmmsg');
+  if (datagrams.some(({ length }) => length > LARGEST_DATAGRAM))
+    throw new SystemError(ERRNO.EMSGSIZE, 'sendmmsg');
+  const destination = to === undefined ? {} : { a: to.address | 0, b: to.port };
+  const how = waitFlag(sending, to === undefined ? flags : flags | MSG_TO);
+  return (await sending.call(proc, 'sendmmsg', { op: OP.sendmmsg, datagrams, flags: how, ...destination }))
+    .value;
+}
+
+/**
+ * Receives as many datagrams as wait, at most one into each target, and waits for the first only: recvmmsg(2) with MSG_WAITFORONE. All targets have room for the
+ * same number of bytes; what is longer is cut.
+ * @returns how many came
+ */
+export async function recvmmsg(
+  proc: Process,
+  fd: number,
+  targets: readonly DatagramTarget[],
+  flags = 0,
+): Promise<number> {
+  const receiving = socketOf(proc, fd, 'recvmmsg');
+  const [first] = targets;
+  if (first === undefined || targets.length > MOST_DATAGRAMS) throw new SystemError(ERRNO.EINVAL, 'recvmmsg');
+  const reply = await receiving.call(proc, 'recvmmsg', {
+    op: OP.recvmmsg,
+    a: first.bytes.length,
+    b: targets.length,
+    flags: waitFlag(receiving, flags),
+    timeout: receiving.receiveTimeout,
+  });
+  return takeDatagramsInto(reply, targets);
 }
 
 /** Closes one direction or both of a connection: shutdown(2); `how` is SHUT_RD, SHUT_WR or SHUT_RDWR. */

@@ -14,7 +14,12 @@ export interface Detail {
 }
 
 /** Bits of the capabilities line (if.h). */
-const CAPABILITIES: Readonly<Record<string, number>> = { ip4csum: 0x1, tcp4csum: 0x2, udp4csum: 0x4 };
+const CAPABILITIES: Readonly<Record<string, number>> = {
+  ip4csum: 0x1,
+  tcp4csum: 0x2,
+  udp4csum: 0x4,
+  tso4: 0x8,
+};
 
 /** Names of capabilities that can be switched, as ifconfig's words. */
 export const CAPABILITY_NAMES = Object.keys(CAPABILITIES);

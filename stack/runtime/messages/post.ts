@@ -4,7 +4,7 @@
  */
 import { i32, region, u32 } from '../../memory/memory.ts';
 import { QUEUE_BYTES, dequeueAll, enqueue, nextRecord, queueAt } from '../../memory/queue.ts';
-import { mFree } from '../../memory/mbuf.ts';
+import { mFreeList } from '../../memory/mbuf.ts';
 import { struct } from '../../memory/struct.ts';
 import { raise } from '../source.ts';
 import { ERRNO } from './errno.ts';
@@ -75,7 +75,7 @@ export function postRequest(ptr: number): void {
 }
 
 function refuse(request: Request): void {
-  mFree(request.chain);
+  mFreeList(request.chain);
   request.chain = 0;
   request.chainLen = 0;
   request.status = ERRNO.ENXIO;

@@ -71,6 +71,10 @@ export const OP = {
   control: 15,
   /** a: request to be given up (the unblock pulse of a client that was interrupted). */
   unblock: 16,
+  /** Datagram sockets. chain: packets linked by nextpkt; a: address and b: port with MSG_TO → value: how many were taken. */
+  sendmmsg: 17,
+  /** Datagram sockets. a: most bytes of each; b: most datagrams → chain: packets linked by nextpkt, their sources in aux and aux2; value: how many. */
+  recvmmsg: 18,
 } as const;
 
 export const MSG_PEEK = 0x2;

@@ -1,5 +1,5 @@
 /**
- * UDP datagrams from one node to another: programs that keep many calls under way, and the datagrams per second that arrive.
+ * UDP datagrams from one node to another: programs that send and receive many with each call, and the datagrams per second that arrive.
  */
 import { AF_INET, SOCK_DGRAM, SOL_SOCKET, SO_RCVBUF } from '../../../stack/runtime/messages/request.ts';
 import { ERRNO, SystemError } from '../../../stack/runtime/messages/errno.ts';
@@ -11,8 +11,9 @@ import { ALPHA_TO_BETA, transferRates } from './transfer.ts';
 import type { Timing, Transfer } from './transfer.ts';
 
 const PORT = 5001;
-/** Calls under way at a time, as threads of a program would have them. */
-const CALLS = 64;
+/** Datagrams of one call, and calls under way at a time, as threads of a program would have them. */
+const BATCH = 128;
+const CALLS = 4;
 const RECEIVE_BUFFER = 1_048_576;
 
 /** A full send queue is no failure of a sender that goes as fast as it can. */
@@ -26,12 +27,21 @@ export function datagrams(bytes: number): Transfer {
   return {
     async source(self, to) {
       const fd = await libsocket.socket(self, AF_INET, SOCK_DGRAM, 0);
+<<<<<<< HEAD
       await libsocket.connect(self, fd, { address: to, port: PORT });
       for (;;) {
         await Promise.all(
           Array.from({ length: CALLS }, () => libsocket.send(self, fd, payload).catch(passOver)),
         );
       }
+=======
+      await libsocket.connect(self, fd, { address: BETA_ADDRESS, port: PORT });
+      const batch = Array.from({ length: BATCH }, () => payload);
+      const send = async (): Promise<never> => {
+        for (;;) await libsocket.sendmmsg(self, fd, batch).catch(passOver);
+      };
+      return Promise.race(Array.from({ length: CALLS }, send));
+>>>>>>> 53cc4b7 (Hand many TCP segments over as one frame between cards of one process; send and receive many datagrams with one call)
     },
     async sink(self, received, onReady) {
       const fd = await libsocket.socket(self, AF_INET, SOCK_DGRAM, 0);
@@ -39,11 +49,18 @@ export function datagrams(bytes: number): Transfer {
       await libsocket.bind(self, fd, { address: INADDR_ANY, port: PORT });
       onReady();
       const receive = async (): Promise<never> => {
-        const target = new Uint8Array(bytes + 1);
+        const targets = Array.from({ length: BATCH }, () => ({
+          bytes: new Uint8Array(bytes + 1),
+          length: 0,
+          address: 0,
+          port: 0,
+        }));
         for (;;) {
-          const length = await libsocket.recvInto(self, fd, target);
-          if (length !== bytes) throw new Error(`a datagram of ${length} bytes arrives, ${bytes} were sent`);
-          received.count++;
+          const came = await libsocket.recvmmsg(self, fd, targets);
+          const wrong = targets.findIndex(({ length }, i) => i < came && length !== bytes);
+          if (wrong >= 0)
+            throw new Error(`a datagram of ${targets[wrong]!.length} bytes arrives, ${bytes} were sent`);
+          received.count += came;
         }
       };
       return Promise.race(Array.from({ length: CALLS }, receive));

@@ -18,6 +18,7 @@ import {
   SO_RCVTIMEO,
   TCP_NODELAY,
 } from '../../../stack/runtime/messages/request.ts';
+import type { DatagramTarget } from '../../../stack/kernel/stack-client.ts';
 import { sleepNs } from '../../../stack/runtime/timers.ts';
 import { listenOn } from '../../../stack/socket/http-adapter.ts';
 import { INADDR_ANY } from '../../../stack/socket/inet.ts';
@@ -27,6 +28,7 @@ import { twoNodes } from '../../support/lab.ts';
 import type { TwoNodes } from '../../support/lab.ts';
 import { asProgram, start } from './programs.ts';
 
+const ALPHA = 0x0a000001;
 const BETA = 0x0a000002;
 const MS = 1e6;
 let lab: TwoNodes;
@@ -113,6 +115,40 @@ test('datagrams keep their borders and say from whom they are; an empty one is a
   const got = await receiver.result;
   expect(got.map(({ data }) => data.toString())).toEqual(['one', '']);
   expect(got[0]!.from.address).toBe(0x0a000001);
+});
+
+test('many datagrams go and come with one call each, in order, cut to what there is room for', async () => {
+  const port = nextPort++;
+  const target = (): DatagramTarget => ({ bytes: new Uint8Array(8), length: 0, address: 0, port: 0 });
+  await asProgram(lab.beta, async (self) => {
+    const fd = await udp(self);
+    await libsocket.bind(self, fd, { address: INADDR_ANY, port });
+    const sender = start(lab.alpha, async (far) => {
+      const from = await udp(far);
+      const datagrams = ['one', '', 'three and more', 'four'].map((text) => Buffer.from(text));
+      expect(await libsocket.sendmmsg(far, from, datagrams, { address: BETA, port })).toBe(4);
+      await libsocket.connect(far, from, { address: BETA, port });
+      expect(await libsocket.sendmmsg(far, from, [Buffer.from('five')])).toBe(1);
+      return (await libsocket.getsockname(far, from)).port;
+    });
+    const targets = Array.from({ length: 16 }, target);
+    const texts: string[] = [];
+    while (texts.length < 5) {
+      const came = await libsocket.recvmmsg(self, fd, targets);
+      for (const { bytes, length, address, port: fromPort } of targets.slice(0, came)) {
+        texts.push(Buffer.from(bytes.subarray(0, length)).toString());
+        expect({ address, fromPort }).toEqual({ address: ALPHA, fromPort: await sender.result });
+      }
+    }
+    expect(texts).toEqual(['one', '', 'three an', 'four', 'five']);
+    libsocket.setNonBlocking(self, fd, true);
+    await expect(libsocket.recvmmsg(self, fd, targets)).rejects.toMatchObject({ code: 'EAGAIN' });
+    await expect(libsocket.recvmmsg(self, fd, [])).rejects.toMatchObject({ code: 'EINVAL' });
+    const stream = await tcp(self);
+    await expect(libsocket.sendmmsg(self, stream, [Buffer.from('x')])).rejects.toMatchObject({
+      code: 'EOPNOTSUPP',
+    });
+  });
 });
 
 test('errors are those of BSD', async () => {
