@@ -27,21 +27,12 @@ export function datagrams(bytes: number): Transfer {
   return {
     async source(self, to) {
       const fd = await libsocket.socket(self, AF_INET, SOCK_DGRAM, 0);
-<<<<<<< HEAD
       await libsocket.connect(self, fd, { address: to, port: PORT });
-      for (;;) {
-        await Promise.all(
-          Array.from({ length: CALLS }, () => libsocket.send(self, fd, payload).catch(passOver)),
-        );
-      }
-=======
-      await libsocket.connect(self, fd, { address: BETA_ADDRESS, port: PORT });
       const batch = Array.from({ length: BATCH }, () => payload);
       const send = async (): Promise<never> => {
         for (;;) await libsocket.sendmmsg(self, fd, batch).catch(passOver);
       };
       return Promise.race(Array.from({ length: CALLS }, send));
->>>>>>> 53cc4b7 (Hand many TCP segments over as one frame between cards of one process; send and receive many datagrams with one call)
     },
     async sink(self, received, onReady) {
       const fd = await libsocket.socket(self, AF_INET, SOCK_DGRAM, 0);
