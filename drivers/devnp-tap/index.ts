@@ -4,9 +4,14 @@
  * that wakes that thread.
  */
 import { HANDLER, setSourceHandler } from '../../stack/runtime/source.ts';
-import { DRIVER, registerDriver } from '../../stack/net/ifnet.ts';
+import { isVirtual } from '../../stack/runtime/clock.ts';
+import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
+import { CARD_OPTIONS, cardFrom } from '../../stack/net/card-options.ts';
+import { DRIVER, findInterface, ifnets, registerDriver } from '../../stack/net/ifnet.ts';
 import type { Driver, Ifnet } from '../../stack/net/ifnet.ts';
 import { plugs } from '../../stack/net/plug.ts';
+import type { DriverModule, DriverSide } from '../../stack/net/module.ts';
+import { stacks } from '../../stack/net/stack.ts';
 import type { Stack } from '../../stack/net/stack.ts';
 import { attachCard, cardDriver } from '../devnp-vnic/index.ts';
 import type { VnicOptions } from '../devnp-vnic/index.ts';
@@ -76,3 +81,45 @@ setSourceHandler(HANDLER.tap, (device) => {
   wakeTap(tapDevices.get(device));
   return true;
 });
+
+/** Opens the TAP of an interface and joins the two. Rejects with a TapError that says what is missing. */
+async function open(
+  side: DriverSide,
+  { name, made, tap, address }: { name: string; made: number; tap: string; address: string | undefined },
+): Promise<void> {
+  // Only thread 0 has what opens a TAP.
+  const { freeTapThread, openTapCard } = await import('./open.ts');
+  const wish = { name: tap, thread: freeTapThread(), home: side.nextHome() };
+  const card = await openTapCard({ ...wish, ...(address !== undefined && { address }) });
+  side.onEnd(() => card.close());
+  void card.ended.then((reason) => side.log(reason, 'warning'));
+  const joined = side.whileHeld(() => {
+    const found = findInterface(stacks.get(side.stack), name)?.ptr === made;
+    if (found) joinTap(ifnets.get(made), card.device);
+    return found;
+  });
+  if (joined !== true) await card.close();
+}
+
+const module: DriverModule = {
+  kind: 'driver',
+  name: 'tap',
+  description: 'card on a TAP interface of the host',
+  options: {
+    ...CARD_OPTIONS,
+    tap: { type: 'text', meaning: 'name of the TAP on the host, made if it does not exist' },
+    address: { type: 'text', meaning: 'IPv4 address and prefix length of the host side' },
+  },
+  attach(side, options) {
+    const stack = stacks.get(side.stack);
+    const tap = options.text('tap');
+    if (tap === undefined)
+      throw new SystemError(ERRNO.EINVAL, 'tap= with the name of the TAP on the host is missing');
+    if (isVirtual()) throw new SystemError(ERRNO.EINVAL, `tap=${tap}: a TAP needs a lab in real time`);
+    const card = cardFrom(stack, options);
+    const made = attachTap(stack, card);
+    if (made === 0) throw new SystemError(ERRNO.ENOBUFS, card.name);
+    return () => open(side, { name: card.name, made, tap, address: options.text('address') });
+  },
+};
+export default module;

@@ -17,8 +17,10 @@ import { chainLast } from '../../stack/memory/mbuf-chain.ts';
 import { dequeue, dequeueAll, enqueueList, nextRecord, queueLength } from '../../stack/memory/queue.ts';
 import { now } from '../../stack/runtime/clock.ts';
 import { IFF } from '../../stack/runtime/messages/control.ts';
-import { ERRNO } from '../../stack/runtime/messages/errno.ts';
+import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
 import { raise } from '../../stack/runtime/source.ts';
+import { CARD_OPTIONS, cardFrom } from '../../stack/net/card-options.ts';
+import type { CardIdentity } from '../../stack/net/card-options.ts';
 import { ETHERMTU, ETHER_ADDRESS, ETHER_MIN, etherInput } from '../../stack/net/ethernet.ts';
 import {
   CAP_TSO4,
@@ -36,6 +38,8 @@ import { STATION, station } from '../../stack/net/journey.ts';
 import { frameBytes, frameCount, splitFrame } from '../../stack/net/segmentation.ts';
 import { clearPlug, freePlug, newPlug, plugCarrier, plugIn, plugOut, plugs } from '../../stack/net/plug.ts';
 import type { Plug } from '../../stack/net/plug.ts';
+import type { DriverModule } from '../../stack/net/module.ts';
+import { stacks } from '../../stack/net/stack.ts';
 import type { Stack } from '../../stack/net/stack.ts';
 import { OUTBOUND, tapPacket } from '../../stack/net/tap.ts';
 
@@ -48,11 +52,7 @@ function plugOf(ifp: Ifnet): Plug {
   return plugs.get(ifp.softc);
 }
 
-export interface VnicOptions {
-  readonly name: string;
-  /** Hardware address, 6 bytes. */
-  readonly mac: Uint8Array;
-  readonly priority?: number;
+export interface VnicOptions extends CardIdentity {
   /** A plug that is there already and outlives the card: its end of a link. Without it the card has one of its own. */
   readonly plug?: number;
 }
@@ -271,3 +271,16 @@ export const cardDriver: Driver = {
 };
 
 registerDriver(DRIVER.vnic, cardDriver);
+
+const module: DriverModule = {
+  kind: 'driver',
+  name: 'vnic',
+  description: 'virtual card of the lab',
+  options: CARD_OPTIONS,
+  attach(side, options) {
+    const stack = stacks.get(side.stack);
+    const card = cardFrom(stack, options);
+    if (attachVnic(stack, card) === 0) throw new SystemError(ERRNO.ENOBUFS, card.name);
+  },
+};
+export default module;

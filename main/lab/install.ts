@@ -1,14 +1,12 @@
 /**
- * What a lab adds to a stack in every thread: drivers (they register themselves) and the services of links and switches.
+ * What a lab adds to a stack in every thread: modules with their drivers, and the services of links and switches.
  */
-import '../../drivers/devnp-tap/index.ts';
-import '../../drivers/devnp-vnic/index.ts';
-import { registerDriverModules } from './driver-modules.ts';
+import { registerBuiltInModules } from './built-in-modules.ts';
 import { installLinks } from './link-service.ts';
 import { installSwitches } from './switch.ts';
 
 export function installLabParts(): void {
-  registerDriverModules();
+  registerBuiltInModules();
   installLinks();
   installSwitches();
 }

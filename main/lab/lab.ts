@@ -17,10 +17,10 @@ import { leakReport } from '../../stack/memory/mbuf.ts';
 import { findInterface, ifnets, interfaceName } from '../../stack/net/ifnet.ts';
 import type { Ifnet } from '../../stack/net/ifnet.ts';
 import { drainLog } from '../../stack/net/log.ts';
+import type { StackLogLine } from '../../stack/net/log.ts';
 import { freePlug, newPlug, plugs } from '../../stack/net/plug.ts';
 import { stacks } from '../../stack/net/stack.ts';
 import { SLOG } from '../../stack/runtime/messages/severity.ts';
-import type { Severity } from '../../stack/runtime/messages/severity.ts';
 import { sleepNs } from '../../stack/runtime/timers.ts';
 import '../../stack/utilities/programs.ts';
 import { runCommandLine } from '../../stack/utilities/shell/shell.ts';
@@ -30,6 +30,7 @@ import { startEngine } from './engine.ts';
 import type { Engine, TimeMode } from './engine.ts';
 import { connectLink, disconnectLink } from './link.ts';
 import type { LabLinkRecord } from './link.ts';
+import { moduleLibrary } from './module-library.ts';
 import { createSwitch, destroySwitch } from './switch.ts';
 import type { LabSwitch } from './switch.ts';
 import { StackKeeper } from './stack-keeper.ts';
@@ -96,6 +97,7 @@ class LabBuilder {
   readonly #ports = new Map<string, TapPort>();
   /** Nodes that start again after a fault, until they are through. */
   readonly #restarting = new Map<string, Promise<void>>();
+  readonly #library = moduleLibrary();
   #engine: Engine | undefined;
   #hub: CaptureHub | undefined;
   #running: RunningLab | undefined;
@@ -166,7 +168,7 @@ class LabBuilder {
       cards.set(name, plug);
     }
     this.#nodes.set(node.name, made);
-    const keeper = new StackKeeper(made, index, cards, engine);
+    const keeper = new StackKeeper(made, index, cards, engine, this.#library);
     keeper.onStack = () => {
       if (this.#running !== undefined) this.#options.onStack?.(this.#running, node.name);
     };
@@ -244,17 +246,17 @@ class LabBuilder {
   /** Packets that were captured, lines for the system log, interfaces that were destroyed. */
   #onBell(): boolean {
     let any = this.#hub?.drain() ?? false;
-    if (drainLog((stack, severity, text) => this.#log(stack, severity, text))) any = true;
+    if (drainLog((line) => this.#log(line))) any = true;
     if (!hasBuried()) return any;
     this.#engine?.whileHeld(freeBuried);
     return true;
   }
 
   /** Writes a line of a stack into the log of its node. */
-  #log(stack: number, severity: Severity, text: string): void {
+  #log({ stack, severity, source, text }: StackLogLine): void {
     for (const { log, stacks: ports } of this.#nodes.values()) {
       const port = [...ports.values()].find(({ address }) => address === stack);
-      if (port !== undefined) log.write(severity, port.variant, text);
+      if (port !== undefined) log.write(severity, source === '' ? port.variant : source, text);
     }
   }
 
@@ -295,7 +297,7 @@ class LabBuilder {
     await this.#engine?.stop();
     whileTapsHeld(() => this.#tearDown());
     await Promise.all([...this.#ports.values()].map((port) => port.close()));
-    await Promise.all([...this.#keepers.values()].map((keeper) => keeper.tapsClosed()));
+    await Promise.all([...this.#keepers.values()].map((keeper) => keeper.modulesClosed()));
     if (debugPool) expectNoLeaks();
   }
 

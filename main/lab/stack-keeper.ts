@@ -2,14 +2,11 @@
  * The stacks of one node: what the commands io-pkt-* do in a lab. A stack gets the cards of the lab file that no other stack of its node has, and the drivers
  * that its command line names.
  */
-import { attachVnic } from '../../drivers/devnp-vnic/index.ts';
-import { TapError } from '../../drivers/devnp-tap/tap-error.ts';
-import type { TapCard } from '../../drivers/devnp-tap/open.ts';
+import vnic, { attachVnic } from '../../drivers/devnp-vnic/index.ts';
 import { parseStackCommand } from '../../stack/io-pkt/command-line.ts';
-import type { ModuleRequest, StackCommand } from '../../stack/io-pkt/command-line.ts';
+import type { StackCommand } from '../../stack/io-pkt/command-line.ts';
 import { createInstance, destroyInstance, serveInstance } from '../../stack/io-pkt/instance.ts';
 import { freeBuried } from '../../stack/io-pkt/graveyard.ts';
-import { bareName, findModule, moduleNames } from '../../stack/io-pkt/modules.ts';
 import { setStackLauncher, attachStack, detachStack } from '../../stack/kernel/io-pkt.ts';
 import type { LabNode, Process, StackPort } from '../../stack/kernel/process.ts';
 import { UsageError } from '../../stack/kernel/process.ts';
@@ -20,8 +17,10 @@ import type { Stack, Variant } from '../../stack/net/stack.ts';
 import { setSysctl } from '../../stack/net/sysctl.ts';
 import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
 import type { Engine } from './engine.ts';
-import { TAP_OPTIONS, attachTapCard, joinTapCard } from './tap-cards.ts';
-import type { WantedTap } from './tap-cards.ts';
+import { serveModuleFolder } from './module-folder.ts';
+import type { ModuleLibrary } from './module-library.ts';
+import { StackModules, reasonOf } from './stack-modules.ts';
+import type { Attached, WantedModule } from './stack-modules.ts';
 
 const keepers = new WeakMap<LabNode, StackKeeper>();
 
@@ -40,15 +39,24 @@ export class StackKeeper {
   readonly #index: number;
   readonly #cards: ReadonlyMap<string, number>;
   readonly #engine: Engine;
-  readonly #running = new Set<StackPort>();
-  readonly #taps = new Set<TapCard>();
+  readonly #library: ModuleLibrary;
+  readonly #running = new Map<StackPort, StackModules>();
+  /** Modules of all stacks that ever ran: some have things open outside the lab. */
+  readonly #modules: StackModules[] = [];
 
   /** @param cards interfaces of the lab file and their plugs. @param index number of the node, for its hardware addresses. */
-  constructor(node: LabNode, index: number, cards: ReadonlyMap<string, number>, engine: Engine) {
+  constructor(
+    node: LabNode,
+    index: number,
+    cards: ReadonlyMap<string, number>,
+    engine: Engine,
+    library: ModuleLibrary,
+  ) {
     this.#node = node;
     this.#index = index;
     this.#cards = cards;
     this.#engine = engine;
+    this.#library = library;
     keepers.set(node, this);
   }
 
@@ -56,30 +64,28 @@ export class StackKeeper {
   async launch(argv: readonly string[], caller: Process): Promise<number> {
     const command = parseStackCommand(argv);
     if (typeof command === 'string') throw new UsageError(command);
-    if (this.#node.stacks.has(command.prefix)) {
-      throw new SystemError(
-        ERRNO.EBUSY,
-        `a network manager with prefix '${command.prefix}' is running; choose -ptcpip prefix=/name`,
-      );
-    }
+    this.#expectFree(command.prefix);
     const complaints: string[] = [];
-    const wantedTaps: WantedTap[] = [];
-    const address = this.#engine.whileHeld(() => this.#create(command, complaints, wantedTaps));
-    const port: StackPort = {
-      address,
-      instance: command.instance,
-      prefix: command.prefix,
+    const modules = new StackModules({
+      node: this.#node,
+      engine: this.#engine,
+      library: this.#library,
       variant: command.variant,
-    };
-    this.#running.add(port);
-    attachStack(this.#node, port, { argv, onSlain: () => this.#end(port) });
-    this.onStack();
+    });
+    const wanted = await this.#find(command, modules, complaints);
+    // Another one may have been started meanwhile.
+    this.#expectFree(command.prefix);
+    const attached: Attached[] = [];
+    const address = this.#engine.whileHeld(() =>
+      this.#create(command, modules, wanted, attached, complaints),
+    );
+    this.#register(command, argv, address, modules);
     if (command.threads !== undefined && command.threads !== this.#engine.threads) {
       const text = `-t ${command.threads}: the lab's ${this.#engine.threads} threads serve the stacks of all nodes`;
       this.#node.log.write(SLOG.notice, command.variant, text);
     }
     serveInstance(address);
-    for (const wanted of wantedTaps) await this.#joinTap(wanted, complaints);
+    for (const one of attached) complaints.push(...(await modules.finish(one)));
     for (const complaint of complaints) {
       this.#node.log.write(SLOG.error, command.variant, complaint);
       if (command.verbose) await caller.stderr.write(`${command.variant}: ${complaint}\n`);
@@ -87,21 +93,54 @@ export class StackKeeper {
     return 0;
   }
 
-  async #joinTap(wanted: WantedTap, complaints: string[]): Promise<void> {
-    try {
-      const card = await joinTapCard(wanted, this.#engine);
-      this.#taps.add(card);
-      void card.ended.then((reason) => {
-        this.#taps.delete(card);
-        if (!this.stopping) this.#node.log.write(SLOG.warning, 'devnp-tap.so', reason);
-      });
-    } catch (error) {
-      if (!(error instanceof TapError)) throw error;
-      complaints.push(`-d tap: ${error.message}`);
-    }
+  #expectFree(prefix: string): void {
+    if (!this.#node.stacks.has(prefix)) return;
+    throw new SystemError(
+      ERRNO.EBUSY,
+      `a network manager with prefix '${prefix}' is running; choose -ptcpip prefix=/name`,
+    );
   }
 
-  #create(command: StackCommand, complaints: string[], wantedTaps: WantedTap[]): number {
+  /** The modules of -d and -p; those that cannot be loaded are complained of. */
+  async #find(
+    command: StackCommand,
+    modules: StackModules,
+    complaints: string[],
+  ): Promise<readonly WantedModule[]> {
+    const wanted: WantedModule[] = [];
+    for (const request of command.modules) {
+      try {
+        wanted.push(await modules.find(request));
+      } catch (error) {
+        complaints.push(`${request.option} ${reasonOf(error)}`);
+      }
+    }
+    return wanted;
+  }
+
+  /** The stack is made: puts it into the path space of its node. */
+  #register(command: StackCommand, argv: readonly string[], address: number, modules: StackModules): void {
+    const { instance, prefix, variant } = command;
+    const port: StackPort = { address, instance, prefix, variant };
+    this.#running.set(port, modules);
+    this.#modules.push(modules);
+    attachStack(this.#node, port, {
+      argv,
+      onSlain: () => this.#end(port),
+      onManager: (manager) => serveModuleFolder(manager, this.#library),
+      mount: (request) => modules.mount(request),
+      mounted: () => modules.mounted(),
+    });
+    this.onStack();
+  }
+
+  #create(
+    command: StackCommand,
+    modules: StackModules,
+    wanted: readonly WantedModule[],
+    attached: Attached[],
+    complaints: string[],
+  ): number {
     // A card that was destroyed a moment ago still holds its plug.
     freeBuried();
     const address = createInstance({
@@ -111,55 +150,62 @@ export class StackKeeper {
       home: this.#engine.nextHome(),
     });
     if (address === 0) throw new SystemError(ERRNO.ENOMEM, 'no room for another stack');
+    modules.begin(address);
     const stack = stacks.get(address);
-    this.#attachCards(stack, complaints);
-    for (const request of command.drivers) {
+    this.#attachCards(stack, modules, complaints);
+    for (const one of wanted) {
       try {
-        loadDriver(stack, request, complaints, wantedTaps);
+        const made = modules.attach(one);
+        attached.push(made);
+        complaints.push(...made.complaints);
       } catch (error) {
-        if (!(error instanceof SystemError)) throw error;
-        complaints.push(`-d ${request.name}: ${error.message}`);
+        complaints.push(`${one.label}: ${reasonOf(error)}`);
       }
     }
     applyTcpip(stack, command, complaints);
-    for (const { name } of command.protocols)
-      complaints.push(`-p ${name}: this module is not part of Stackscope yet`);
     return address;
   }
 
   /** The cards of the lab file that no stack of the node has. */
-  #attachCards(stack: Stack, complaints: string[]): void {
+  #attachCards(stack: Stack, modules: StackModules, complaints: string[]): void {
     let unit = 0;
     for (const [name, plug] of this.#cards) {
       const mac = hardwareAddress(this.#index, unit++);
       if (plugs.get(plug).device !== 0) continue;
       if (attachVnic(stack, { name, mac, plug }) === 0)
         complaints.push(`${name}: no room for another interface (ENOBUFS)`);
+      else modules.noteCard(vnic);
     }
+  }
+
+  /** Takes down a stack that is out of the path space. No thread works. */
+  #destroy(port: StackPort): void {
+    this.#running.get(port)?.end();
+    this.#running.delete(port);
+    destroyInstance(port.address);
   }
 
   /** Somebody slew the stack. */
   #end(port: StackPort): void {
-    if (this.stopping || !this.#running.delete(port)) return;
-    this.#engine.whileHeld(() => destroyInstance(port.address));
+    if (this.stopping || !this.#running.has(port)) return;
+    this.#engine.whileHeld(() => this.#destroy(port));
   }
 
   /** Takes down a stack that was lost to a fault. The threads hold still. */
   discard(port: StackPort): void {
-    if (!this.#running.delete(port)) return;
+    if (!this.#running.has(port)) return;
     detachStack(this.#node, port);
-    destroyInstance(port.address);
+    this.#destroy(port);
   }
 
   /** Takes down all stacks: the threads have ended. */
   destroyAll(): void {
-    for (const port of this.#running) destroyInstance(port.address);
-    this.#running.clear();
+    for (const port of [...this.#running.keys()]) this.#destroy(port);
   }
 
-  /** Resolves when the TAPs of the node's cards are closed. */
-  async tapsClosed(): Promise<void> {
-    await Promise.all([...this.#taps].map((card) => card.close()));
+  /** Resolves when what modules opened outside the lab is closed. */
+  async modulesClosed(): Promise<void> {
+    await Promise.all(this.#modules.map((modules) => modules.closed()));
   }
 }
 
@@ -167,26 +213,6 @@ export class StackKeeper {
 function variantOf(name: string): Variant {
   if (name === 'io-pkt-v6-hc') return VARIANT.v6hc;
   return name === 'io-pkt-v4' ? VARIANT.v4 : VARIANT.v4hc;
-}
-
-/** Carries out one -d of a command line; throws SystemError. */
-function loadDriver(
-  stack: Stack,
-  { name, options }: ModuleRequest,
-  complaints: string[],
-  wantedTaps: WantedTap[],
-): void {
-  const isTap = bareName(name) === 'tap';
-  const module = isTap ? undefined : findModule(name);
-  if (!isTap && module === undefined) {
-    complaints.push(`-d ${name}: no such driver (there are: ${[...moduleNames(), 'tap'].join(', ')})`);
-    return;
-  }
-  const known = module?.options ?? TAP_OPTIONS;
-  const unknown = [...options.keys()].filter((key) => !known.includes(key));
-  if (unknown.length > 0) complaints.push(`-d ${name}: options not known and ignored: ${unknown.join(', ')}`);
-  if (module === undefined) wantedTaps.push(attachTapCard(stack, options));
-  else module.attach(stack, options);
 }
 
 /** Options of -ptcpip that this stack knows, by the variable they set. */

@@ -1,9 +1,11 @@
 /**
  * The command line of io-pkt (Utilities Reference, "io-pkt-*"): -d driver options, -p protocol options, -i instance, -t threads, -P priority, -v.
  */
-import { parseOptions } from './modules.ts';
+import { parseOptions } from '../net/module-options.ts';
 
+/** A module that -d or -p names. */
 export interface ModuleRequest {
+  readonly option: '-d' | '-p';
   readonly name: string;
   readonly options: ReadonlyMap<string, string>;
 }
@@ -14,10 +16,10 @@ export interface StackCommand {
   readonly instance: number;
   /** prefix= of -ptcpip; '' without. */
   readonly prefix: string;
-  readonly drivers: readonly ModuleRequest[];
-  /** Options of -ptcpip, and other protocols. */
+  /** Options of -ptcpip, which is built in. */
   readonly tcpip: ReadonlyMap<string, string>;
-  readonly protocols: readonly ModuleRequest[];
+  /** Drivers, then protocols, each in the order in which they are named. */
+  readonly modules: readonly ModuleRequest[];
   /** Threads asked for; undefined: as the lab has. */
   readonly threads: number | undefined;
   readonly verbose: boolean;
@@ -41,11 +43,11 @@ function valueOf(letter: string, attached: string, rest: Words): string | undefi
 }
 
 /** A module's options are the word behind its name, if that is no option itself. */
-function moduleOf(name: string, rest: Words): ModuleRequest {
+function moduleOf(option: '-d' | '-p', name: string, rest: Words): ModuleRequest {
   const next = rest.words[rest.at];
-  if (next === undefined || next.startsWith('-')) return { name, options: new Map() };
+  if (next === undefined || next.startsWith('-')) return { option, name, options: new Map() };
   rest.at++;
-  return { name, options: parseOptions(next) };
+  return { option, name, options: parseOptions(next) };
 }
 
 function wholeNumber(text: string, most: number): number | undefined {
@@ -73,9 +75,9 @@ export function parseStackCommand(argv: readonly string[]): StackCommand | strin
     if (!WITH_VALUE.includes(letter)) return `unknown option -${letter}`;
     const value = valueOf(letter, word.slice(2), rest);
     if (value === undefined) return `-${letter}: a value is missing`;
-    if (letter === 'd') drivers.push(moduleOf(value, rest));
+    if (letter === 'd') drivers.push(moduleOf('-d', value, rest));
     else if (letter === 'p') {
-      const protocol = moduleOf(value, rest);
+      const protocol = moduleOf('-p', value, rest);
       if (value === 'tcpip') tcpip = protocol.options;
       else protocols.push(protocol);
     } else if (letter === 'i' || letter === 't') {
@@ -87,5 +89,6 @@ export function parseStackCommand(argv: readonly string[]): StackCommand | strin
   }
   const prefix = (tcpip.get('prefix') ?? '').replace(/\/+$/, '');
   if (prefix !== '' && !prefix.startsWith('/')) return `prefix=${prefix}: a prefix begins with /`;
-  return { variant: argv[0]!, instance, prefix, drivers, tcpip, protocols, threads, verbose };
+  const modules = [...drivers, ...protocols];
+  return { variant: argv[0]!, instance, prefix, tcpip, modules, threads, verbose };
 }

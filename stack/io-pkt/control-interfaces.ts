@@ -17,6 +17,7 @@ import {
   IFT_LOOP,
   announceEvent,
   clearCounters,
+  driverFile,
   driverOf,
   findAddress,
   ifaddrs,
@@ -44,7 +45,6 @@ import { addressText } from '../netinet/ip.ts';
 import { addressOf, expectOk, interfaceNamed } from './controls.ts';
 import type { Controls } from './controls.ts';
 import { buryInterface } from './graveyard.ts';
-import { mountModule } from './modules.ts';
 
 const CAPABILITIES: readonly (readonly [string, number])[] = [
   ['ip4csum', CAP_IP4CSUM],
@@ -263,7 +263,6 @@ type InterfaceCalls =
   | 'SIOCSIFPSEUDO'
   | 'SIOCIFDESTROY'
   | 'SIOCGDRVCOM'
-  | 'MOUNT'
   | 'ARP_LIST'
   | 'ARP_SET'
   | 'ARP_DELETE';
@@ -306,7 +305,7 @@ export const interfaceControls: Pick<Controls, InterfaceCalls> = {
     const driver = driverOf(ifp);
     if (ifp.type === IFT_LOOP) throw new SystemError(ERRNO.ENOTTY, name);
     const answer = {
-      driver: `devnp-${driver.name}.so`,
+      driver: `${driverFile(driver)}.so`,
       description: driver.description,
       config: { ...driver.configuration(ifp), mac_address: macText(ifp.mac), mtu: ifp.mtu },
       stats: driver.statistics(ifp),
@@ -314,7 +313,6 @@ export const interfaceControls: Pick<Controls, InterfaceCalls> = {
     if (reset === true) clearCounters(ifp);
     return answer;
   },
-  MOUNT: (stack, { module, options }) => ({ interfaces: mountModule(stack, module, options) }),
   ARP_LIST: (stack) => eachNeighbour(stack).map(arpInfo),
   ARP_SET(stack, wanted) {
     setArp(stack, wanted);

@@ -1,63 +1,52 @@
 /**
- * Modules that can be loaded into a stack: drivers by the name of their file (devnp-vnic.so, or bare: vnic), with options as one word
- * `name=value,name=value`. Every thread knows the same ones.
+ * The modules that this thread knows, by the name of their file (devnp-vnic, lsm-autoip): every thread knows the same ones, with the same numbers. And what a
+ * name on a command line means: a bare one is tried as a native driver, then as a legacy one, then as a protocol; a path means one file (io-pkt, "-d", "-p", "mount").
  */
-import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
-import type { Stack } from '../net/stack.ts';
+import { moduleFile } from '../net/module.ts';
+import type { LoadableModule, ModuleKind } from '../net/module.ts';
 
-export type ModuleOptions = ReadonlyMap<string, string>;
+/** Where a node sees the files of modules. */
+export const MODULE_FOLDER = '/lib/dll';
+const ENDING = '.so';
 
-export interface DriverModule {
-  /** As in devnp-NAME.so. */
-  readonly name: string;
-  /** Options it knows; others are reported and ignored. */
-  readonly options: readonly string[];
-  /** Adds interfaces and returns their names; throws SystemError. */
-  attach(stack: Stack, options: ModuleOptions): string[];
+const modules = new Map<string, LoadableModule>();
+
+/** Makes a module known to this thread. */
+export function registerModule(module: LoadableModule): void {
+  modules.set(moduleFile(module), module);
 }
 
-const modules = new Map<string, DriverModule>();
-
-export function registerModule(module: DriverModule): void {
-  modules.set(module.name, module);
+/** Forgets a module from outside: the lab that named it has ended. */
+export function forgetModule(file: string): void {
+  modules.delete(file);
 }
 
-export function moduleNames(): string[] {
-  return [...modules.keys()];
+/** The module in a file, if this thread has it. */
+export function moduleIn(file: string): LoadableModule | undefined {
+  return modules.get(file);
 }
 
-/** The name of a driver without what a file name adds: `vnic` of `vnic`, `devnp-vnic`, `/lib/dll/devnp-vnic.so`. */
-export function bareName(file: string): string {
-  const base = file.slice(file.lastIndexOf('/') + 1).replace(/\.so$/, '');
-  return base.replace(/^devnp?-/, '');
+/** Files of the modules that this thread has, without their ending. */
+export function moduleFiles(): string[] {
+  return [...modules.keys()].sort();
 }
 
-/** The driver that a file name or a bare name means. */
-export function findModule(file: string): DriverModule | undefined {
-  return modules.get(bareName(file));
-}
+const PREFIXES: Readonly<Record<ModuleKind, readonly string[]>> = {
+  driver: ['devnp-', 'devn-'],
+  protocol: ['lsm-'],
+};
 
-/** Reads `name=value,flag,...`. */
-export function parseOptions(text: string): Map<string, string> {
-  const options = new Map<string, string>();
-  for (const part of text.split(',').filter((piece) => piece !== '')) {
-    const at = part.indexOf('=');
-    if (at < 0) options.set(part, '');
-    else options.set(part.slice(0, at), part.slice(at + 1));
+/**
+ * The files (without .so) that a name may mean, best first: `vnic` devnp-vnic, devn-vnic; `devn-vnic.so` and `/lib/dll/devn-vnic.so` that one only.
+ * @param kind what is wanted; undefined: either
+ */
+export function filesMeant(name: string, kind?: ModuleKind): string[] {
+  if (name.includes('/')) {
+    const file = name.slice(MODULE_FOLDER.length + 1, -ENDING.length);
+    return name === `${MODULE_FOLDER}/${file}${ENDING}` ? [file] : [];
   }
-  return options;
-}
-
-/** mount -T io-pkt: loads a module; ENOENT if there is none of that name. */
-export function mountModule(stack: Stack, file: string, options: string): string[] {
-  const module = findModule(file);
-  if (module === undefined) {
-    throw new SystemError(
-      ERRNO.ENOENT,
-      `${file} (there are: ${moduleNames()
-        .map((name) => `devnp-${name}.so`)
-        .join(', ')})`,
-    );
-  }
-  return module.attach(stack, parseOptions(options));
+  const base = name.replace(/\.so$/, '');
+  if (/^(devnp?|lsm)-./.test(base)) return [base];
+  const prefixes = kind === undefined ? [...PREFIXES.driver, ...PREFIXES.protocol] : PREFIXES[kind];
+  return prefixes.map((prefix) => `${prefix}${base}`);
 }

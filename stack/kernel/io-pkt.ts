@@ -1,9 +1,11 @@
 /**
  * The io-pkt instances of a node as its programs find them: each registers `<prefix>/dev/socket` in the path space, is a process that pidin
- * shows, and is chosen by the environment variable SOCK (io-pkt, "Several stacks").
+ * shows, and is chosen by the environment variable SOCK (io-pkt, "Several stacks"). Mount requests of type io-pkt[N] are messages to that process.
  */
 import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
+import { close, devctl, open } from './files.ts';
 import { resourceManager } from './resource-manager.ts';
+import type { ResourceManager } from './resource-manager.ts';
 import { spawn } from './process.ts';
 import type { LabNode, Process, StackPort } from './process.ts';
 
@@ -29,11 +31,37 @@ export async function launchStack(caller: Process): Promise<number> {
   return launcher(caller.node, caller.argv, caller);
 }
 
+/** mount -T io-pkt: the module as it was named, its options as one word. */
+export interface MountRequest {
+  readonly module: string;
+  readonly options: string;
+}
+
+/** What became of a mount request: the interfaces that were made, what was wrong but not fatal, and why nothing was loaded. */
+export interface MountReply {
+  readonly interfaces: readonly string[];
+  readonly complaints: readonly string[];
+  readonly error?: string;
+}
+
+/** A module that is loaded: its file, the interfaces it has, and whether it was switched off after a fault of its own. */
+export interface MountedModule {
+  readonly file: string;
+  readonly interfaces: readonly string[];
+  readonly faulted: boolean;
+}
+
 export interface AttachOptions {
   /** Command line that pidin shows; default: the variant's name. */
   readonly argv?: readonly string[];
   /** Called when somebody slays the stack's process; the stack is already out of the path space. */
   readonly onSlain?: () => void;
+  /** Called before the process serves: for further paths. */
+  readonly onManager?: (manager: ResourceManager) => void;
+  /** Carries out a mount request. */
+  readonly mount?: (request: MountRequest) => Promise<MountReply>;
+  /** The modules that are loaded. */
+  readonly mounted?: () => readonly MountedModule[];
 }
 
 /** Makes a running stack known on its node. Throws EEXIST when the prefix is taken. Returns its process. */
@@ -41,26 +69,59 @@ export function attachStack(node: LabNode, port: StackPort, options: AttachOptio
   if (node.stacks.has(port.prefix))
     throw new SystemError(ERRNO.EEXIST, `a stack at ${port.prefix}/dev/socket`);
   node.stacks.set(port.prefix, port);
-  return spawn(node, (self) => serveStack(self, port, options.onSlain), {
+  return spawn(node, (self) => serveStack(self, port, options), {
     argv: options.argv ?? [port.variant],
     priority: STACK_PRIORITY,
   });
 }
 
-async function serveStack(
-  self: Process,
-  port: StackPort,
-  onSlain: (() => void) | undefined,
-): Promise<number> {
+async function serveStack(self: Process, port: StackPort, options: AttachOptions): Promise<number> {
   const manager = resourceManager(self);
-  // Programs reach the stack through libsocket; the name itself can be looked at and waited for.
-  manager.attach(`${port.prefix}/dev/socket`, { open: () => ({}) }, {});
+  // Programs reach the stack through libsocket; the name itself can be looked at, waited for and mounted on.
+  const io = {
+    devctl: (_context: unknown, _ocb: object, command: string, data: unknown) =>
+      serveMount(options, command, data),
+  };
+  manager.attach(`${port.prefix}/dev/socket`, { open: () => ({}) }, io);
+  options.onManager?.(manager);
   await manager.serve();
   if (self.node.stacks.get(port.prefix) === port) {
     self.node.stacks.delete(port.prefix);
-    onSlain?.();
+    options.onSlain?.();
   }
   return 0;
+}
+
+const MOUNT = 'MOUNT';
+const MOUNTED = 'MOUNTED';
+
+function serveMount({ mount, mounted }: AttachOptions, command: string, data: unknown): unknown {
+  if (command === MOUNT && mount !== undefined) return mount(data as MountRequest);
+  if (command === MOUNTED && mounted !== undefined) return mounted();
+  throw new SystemError(ERRNO.ENOTTY, command);
+}
+
+async function askManager(self: Process, port: StackPort, command: string, data?: unknown): Promise<unknown> {
+  const fd = await open(self, `${port.prefix}/dev/socket`);
+  try {
+    return await devctl(self, fd, command, data);
+  } finally {
+    await close(self, fd);
+  }
+}
+
+/** Loads a module into a running stack (mount(2) of type io-pkt). */
+export async function mountModule(
+  self: Process,
+  port: StackPort,
+  request: MountRequest,
+): Promise<MountReply> {
+  return (await askManager(self, port, MOUNT, request)) as MountReply;
+}
+
+/** The modules that are loaded into a stack. */
+export async function mountedModules(self: Process, port: StackPort): Promise<readonly MountedModule[]> {
+  return (await askManager(self, port, MOUNTED)) as readonly MountedModule[];
 }
 
 /** Takes a stack that has ended from its node. */

@@ -104,6 +104,8 @@ export const ifaddrs = slab(ifaddrStruct, 16_384);
 export interface Driver {
   /** Name as in devnp-NAME. */
   readonly name: string;
+  /** True for a driver in io-net's style behind the shim: devn-NAME. */
+  readonly legacy?: boolean;
   readonly description: string;
   /** Brings the device to life: sets RUNNING. Returns 0 or an errno. */
   init(ifp: Ifnet): number;
@@ -165,6 +167,11 @@ export function registerDriver(id: number, driver: Driver): void {
 
 export function driverOf(ifp: Ifnet): Driver {
   return drivers[ifp.driver]!;
+}
+
+/** The file that a driver comes from, without its ending. */
+export function driverFile({ name, legacy }: Driver): string {
+  return `${legacy === true ? 'devn' : 'devnp'}-${name}`;
 }
 
 const sendQueues: Queue[] = [];

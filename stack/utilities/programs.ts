@@ -25,6 +25,8 @@ import { sysctl } from './sysctl.ts';
 import { cat, echo, grep, head, tail, tee, wc } from './text-utilities.ts';
 import { traceroute } from './traceroute.ts';
 import { ttcp } from './ttcp.ts';
+import { umount } from './umount.ts';
+import { use } from './use.ts';
 
 const STACK_USAGE =
   '[-d driver [options]]... [-p protocol [options]]... [-i instance] [-t threads] [-P priority] [-Sv]';
@@ -73,6 +75,8 @@ const programs: readonly ProgramEntry[] = [
   traceroute,
   trueCommand,
   ttcp,
+  umount,
+  use,
   waitfor,
   wc,
 ];

@@ -180,8 +180,6 @@ export interface ControlMap {
   STATISTICS: { in: { protocol?: string }; out: Record<string, Record<string, number>> };
   POOLS: { in: Record<string, never>; out: PoolInfo[] };
   SOCKETS: { in: { all: boolean }; out: SocketInfo[] };
-  /** mount -T io-pkt: loads a driver on the running stack: { module: 'devnp-vnic.so', options: 'name=en,unit=1' }. */
-  MOUNT: { in: { module: string; options: string }; out: { interfaces: string[] } };
   /** Threads and the stack context of this stack. */
   THREADS: {
     in: Record<string, never>;

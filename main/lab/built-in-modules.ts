@@ -1,0 +1,14 @@
+/**
+ * The modules of Stackscope that `io-pkt -d`, `io-pkt -p` and `mount -T io-pkt` can load. Registered in every thread.
+ */
+import tap from '../../drivers/devnp-tap/index.ts';
+import vnic from '../../drivers/devnp-vnic/index.ts';
+import { registerModule } from '../../stack/io-pkt/modules.ts';
+import type { LoadableModule } from '../../stack/net/module.ts';
+
+const modules: readonly LoadableModule[] = [tap, vnic];
+
+/** Makes the modules known to this thread. */
+export function registerBuiltInModules(): void {
+  modules.forEach(registerModule);
+}

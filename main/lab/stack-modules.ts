@@ -1,0 +1,211 @@
+/**
+ * The modules of one stack: what -d and -p on its command line and `mount -T io-pkt` load, and what goes when an interface is destroyed. Everything that goes wrong is an
+ * entry in the node's system log; the stack goes on.
+ */
+import type { ModuleRequest } from '../../stack/io-pkt/command-line.ts';
+import type { MountReply, MountRequest, MountedModule } from '../../stack/kernel/io-pkt.ts';
+import type { LabNode } from '../../stack/kernel/process.ts';
+import {
+  driverFile,
+  driverOf,
+  ifDetach,
+  ifnets,
+  interfaceName,
+  onInterfaceEvent,
+} from '../../stack/net/ifnet.ts';
+import type { Ifnet } from '../../stack/net/ifnet.ts';
+import { parseOptions, readOptions } from '../../stack/net/module-options.ts';
+import { VARIANT_NAMES, moduleFile } from '../../stack/net/module.ts';
+import type { DriverSide, Finish, LoadableModule } from '../../stack/net/module.ts';
+import { stacks } from '../../stack/net/stack.ts';
+import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
+import { SLOG } from '../../stack/runtime/messages/severity.ts';
+import type { Engine } from './engine.ts';
+import { ModuleError } from './module-library.ts';
+import type { ModuleLibrary } from './module-library.ts';
+
+export interface StackModulesOptions {
+  readonly node: LabNode;
+  readonly engine: Engine;
+  readonly library: ModuleLibrary;
+  /** Name of its command. */
+  readonly variant: string;
+}
+
+/** A module of a command line that was found, or what to complain of. */
+export interface WantedModule {
+  /** As the user wrote it, with the option: `-d vnic`. */
+  readonly label: string;
+  readonly module: LoadableModule;
+  readonly given: ReadonlyMap<string, string>;
+}
+
+/** A module that was attached, and what is left to do or to say. */
+export interface Attached {
+  readonly label: string;
+  readonly interfaces: readonly string[];
+  readonly complaints: readonly string[];
+  readonly finish: Finish | undefined;
+}
+
+/** What an error says, without the lines of its stack. */
+export function reasonOf(error: unknown): string {
+  if (error instanceof SystemError || error instanceof ModuleError) return error.message;
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}
+
+const byStack = new Map<number, StackModules>();
+onInterfaceEvent((ifp, event) => {
+  if (event === 'gone') byStack.get(ifp.stack)?.interfaceGone(ifp);
+});
+
+export class StackModules {
+  readonly #options: StackModulesOptions;
+  /** Files that are loaded. */
+  readonly #loaded = new Map<string, LoadableModule>();
+  readonly #closers: (() => Promise<void>)[] = [];
+  #stack = 0;
+
+  constructor(options: StackModulesOptions) {
+    this.#options = options;
+  }
+
+  /** From now on these are the modules of the stack at `address`. */
+  begin(address: number): void {
+    this.#stack = address;
+    byStack.set(address, this);
+  }
+
+  /** The stack has ended. */
+  end(): void {
+    byStack.delete(this.#stack);
+    this.#stack = 0;
+  }
+
+  /** Resolves when what modules opened outside is closed. */
+  async closed(): Promise<void> {
+    await Promise.all(this.#closers.map((close) => close()));
+  }
+
+  /** Finds the module that an option of the command line names. Rejects with a ModuleError. */
+  async find({ option, name, options }: ModuleRequest): Promise<WantedModule> {
+    const module = await this.#options.library.load(name, option === '-d' ? 'driver' : 'protocol');
+    return { label: `${option} ${name}`, module, given: options };
+  }
+
+  /** Attaches a module. No thread works; throws what the module throws, and nothing is left behind then. */
+  attach({ label, module, given }: WantedModule): Attached {
+    const file = moduleFile(module);
+    this.#expectFits(module, file);
+    const { options, complaints } = readOptions(module.options ?? {}, given);
+    const stack = stacks.get(this.#stack);
+    const before = stack.nextIndex;
+    const side = this.#side(file);
+    try {
+      let finish: Finish | undefined;
+      if (module.kind === 'driver') finish = module.attach(side, options);
+      else module.attach(side, options);
+      this.#loaded.set(file, module);
+      const interfaces = this.#interfaces((ifp) => ifp.index > before).map(interfaceName);
+      return { interfaces, complaints: complaints.map((text) => `${label}: ${text}`), label, finish };
+    } catch (error) {
+      for (const ifp of this.#interfaces(({ index }) => index > before)) {
+        driverOf(ifp).detach(ifp);
+        ifDetach(ifp);
+      }
+      throw error;
+    }
+  }
+
+  #expectFits(module: LoadableModule, file: string): void {
+    const variant = VARIANT_NAMES[stacks.get(this.#stack).variant]!;
+    if (module.variants !== undefined && !module.variants.includes(variant))
+      throw new ModuleError(`${file}.so is for ${module.variants.join(', ')}, not for ${variant}`);
+    if (module.kind === 'protocol' && this.#loaded.has(file))
+      throw new SystemError(ERRNO.EBUSY, `${file}.so is loaded already`);
+  }
+
+  /** The card of the lab file is there: its driver is loaded. */
+  noteCard(module: LoadableModule): void {
+    this.#loaded.set(moduleFile(module), module);
+  }
+
+  /** Carries out a mount request. Never rejects. */
+  async mount({ module: name, options }: MountRequest): Promise<MountReply> {
+    const { library, engine, variant, node } = this.#options;
+    const nothing = { interfaces: [], complaints: [] };
+    try {
+      const module = await library.load(name, undefined);
+      if (this.#stack === 0) throw new SystemError(ERRNO.ENXIO, variant);
+      const wanted: WantedModule = { label: `mount ${name}`, module, given: parseOptions(options) };
+      const attached = engine.whileHeld(() => this.attach(wanted));
+      const complaints = [...attached.complaints, ...(await this.finish(attached))];
+      for (const complaint of complaints) node.log.write(SLOG.error, variant, complaint);
+      return { interfaces: attached.interfaces, complaints };
+    } catch (error) {
+      const reason = reasonOf(error);
+      const text = reason.startsWith(name) ? reason : `${name}: ${reason}`;
+      node.log.write(SLOG.error, variant, `mount ${text}`);
+      return { ...nothing, error: text };
+    }
+  }
+
+  /** Does what is left to do outside the lab; resolves to what went wrong. */
+  async finish({ label, finish }: Attached): Promise<readonly string[]> {
+    try {
+      await finish?.();
+      return [];
+    } catch (error) {
+      return [`${label}: ${reasonOf(error)}`];
+    }
+  }
+
+  /** The modules that are loaded. */
+  mounted(): MountedModule[] {
+    return [...this.#loaded.keys()].map((file) => ({
+      file: `${file}.so`,
+      interfaces: this.#interfacesOf(file).map(interfaceName),
+      faulted: false,
+    }));
+  }
+
+  /** An interface of this stack is being freed: a driver without any is unloaded, unless it stays resident. */
+  interfaceGone(ifp: Ifnet): void {
+    const file = driverFile(driverOf(ifp));
+    const module = this.#loaded.get(file);
+    if (module === undefined || this.#interfacesOf(file).length > 0) return;
+    const resident = module.kind === 'driver' && module.resident === true;
+    if (!resident) this.#loaded.delete(file);
+    const what = resident ? 'stays resident' : 'unloaded';
+    const text = `${file}.so ${what}: ${interfaceName(ifp)} was its last interface`;
+    this.#options.node.log.write(SLOG.info, this.#options.variant, text);
+  }
+
+  #interfaces(wanted: (ifp: Ifnet) => boolean): Ifnet[] {
+    const list: Ifnet[] = [];
+    for (let ptr = stacks.get(this.#stack).interfaces; ptr !== 0; ptr = ifnets.get(ptr).next) {
+      if (wanted(ifnets.get(ptr))) list.push(ifnets.get(ptr));
+    }
+    return list;
+  }
+
+  #interfacesOf(file: string): Ifnet[] {
+    return this.#interfaces((ifp) => driverFile(driverOf(ifp)) === file);
+  }
+
+  #side(file: string): DriverSide {
+    const { node, engine } = this.#options;
+    const stack = this.#stack;
+    return {
+      stack,
+      variant: VARIANT_NAMES[stacks.get(stack).variant]!,
+      node: node.name,
+      log: (text, level = 'info') => {
+        if (this.#stack === stack) node.log.write(SLOG[level], `${file}.so`, text);
+      },
+      nextHome: () => engine.nextHome(),
+      whileHeld: (work) => (this.#stack === stack ? engine.whileHeld(work) : undefined),
+      onEnd: (close) => this.#closers.push(close),
+    };
+  }
+}
