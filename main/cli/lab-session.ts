@@ -173,7 +173,8 @@ class Session {
       const stderr = this.#reporter.sink(node, command, 'stderr');
       const where = this.#running!.nodes.get(node)!;
       const earlier = new Set(where.processes.all());
-      const ended = runCommandLine(where, command, { stdout, stderr });
+      const { engine } = this.#running!;
+      const ended = engine.enter(() => runCommandLine(where, command, { stdout, stderr }));
       const status = (await this.#untilInterrupted(ended)) ?? (await interrupted(where, earlier, ended));
       this.#reporter.exit(node, command, status);
       this.#count(this.#interrupted ? EXIT_INTERRUPTED : status);

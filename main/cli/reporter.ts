@@ -5,7 +5,8 @@ import type { Writable } from 'node:stream';
 import { toBytes } from '../../stack/kernel/byte-stream.ts';
 import type { ByteSink } from '../../stack/kernel/byte-stream.ts';
 import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
-import { holdTime } from '../../stack/runtime/timers.ts';
+import { isVirtual } from '../../stack/runtime/clock.ts';
+import { holdTimeFor } from '../../stack/runtime/outside.ts';
 import type { CaptureFileReport } from '../lab/capture-file.ts';
 import type { NormalLab } from '../lab/file/model.ts';
 
@@ -34,19 +35,22 @@ export interface Reporter {
 }
 
 /**
- * Writes to a stream of this program and, when its reader is slow, waits with the lab's time held.
- * Rejects with EPIPE when the reader has gone.
+ * Writes to a stream of this program. In real time the caller waits while the stream's reader is slow. In virtual time the lab's time does, and the caller goes on:
+ * what the lab does must not depend on who reads. Rejects with EPIPE when the reader has gone.
  */
-export async function writeHeld(stream: Writable, data: Uint8Array | string): Promise<void> {
+export function writeOut(stream: Writable, data: Uint8Array | string): Promise<void> {
+  if (stream.errored !== null) return Promise.reject(new SystemError(ERRNO.EPIPE, 'write'));
   let failed = (_error: Error): void => undefined;
   let done = (): void => undefined;
   const flushed = stream.write(data, (error) => (error instanceof Error ? failed(error) : done()));
-  if (flushed) return;
-  const release = holdTime();
-  await new Promise<void>((resolve, reject) => {
+  if (flushed) return Promise.resolve();
+  const written = new Promise<void>((resolve, reject) => {
     done = resolve;
     failed = () => reject(new SystemError(ERRNO.EPIPE, 'write'));
-  }).finally(release);
+  });
+  if (!isVirtual()) return written;
+  holdTimeFor(written);
+  return Promise.resolve();
 }
 
 export function sinkOf(write: (data: Uint8Array) => Promise<void>): ByteSink {
@@ -75,7 +79,7 @@ export function plainReporter(idle: boolean): Reporter {
     sink(_node, command, stream) {
       // What start-up lines say on standard output is for consoles: it would stand in the way of the commands' output.
       if (command === null && stream === 'stdout') return sinkOf(() => Promise.resolve());
-      return sinkOf((data) => writeHeld(process[stream], data));
+      return sinkOf((data) => writeOut(process[stream], data));
     },
     exit: () => undefined,
     startupFailed(node, line, status) {
@@ -103,10 +107,10 @@ export function jsonReporter(): Reporter {
     },
     sink(node, command, stream) {
       const decoder = new TextDecoder();
-      return sinkOf(async (data) => {
+      return sinkOf((data) => {
         const text = decoder.decode(data, { stream: true });
-        if (text !== '')
-          await writeHeld(process.stdout, line({ event: 'output', node, command, stream, text }));
+        if (text === '') return Promise.resolve();
+        return writeOut(process.stdout, line({ event: 'output', node, command, stream, text }));
       });
     },
     exit: (node, command, status) => emit({ event: 'exit', node, command, status }),

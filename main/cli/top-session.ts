@@ -8,7 +8,7 @@ import type { AnatomyRates } from '../lab/anatomy-rates.ts';
 import type { RunningLab } from '../lab/lab.ts';
 import type { Interruption } from './interrupt.ts';
 import type { LabWork } from './lab-session.ts';
-import { captureComplaint, sinkOf, writeHeld } from './reporter.ts';
+import { captureComplaint, sinkOf, writeOut } from './reporter.ts';
 import type { Reporter } from './reporter.ts';
 import { openScreen } from './screen.ts';
 import { anatomyLines } from './top-text.ts';
@@ -59,7 +59,7 @@ async function watch(
 }
 
 function openDisplay(lab: RunningLab, { json, time }: TopOptions, interruption: Interruption): Display {
-  const out = (text: string): Promise<void> => writeHeld(process.stdout, text).catch(() => undefined);
+  const out = (text: string): Promise<void> => writeOut(process.stdout, text).catch(() => undefined);
   if (json) return { show: (rates) => out(`${JSON.stringify(rates)}\n`), close: () => undefined };
   const lines = (rates: AnatomyRates): string[] => anatomyLines(lab.lab.name, time, rates);
   if (!process.stdout.isTTY)

@@ -1,11 +1,10 @@
 /**
  * The engine under a lab: threads and time. *Real*: a pool of workers serves the nodes, thread 0 runs the programs and is woken for their replies. *Virtual*: thread 0
- * does everything, one event after the other, and time jumps to the next deadline when neither stacks nor programs have anything left to do.
+ * does everything, one event after the other (time/virtual-time.ts).
  */
 import { availableParallelism } from 'node:os';
 import { installStack } from '../../stack/io-pkt/install.ts';
-import { jumpTo, refreshNow, startClock } from '../../stack/runtime/clock.ts';
-import { turn } from '../../stack/runtime/loop.ts';
+import { startClock } from '../../stack/runtime/clock.ts';
 import {
   answerBell,
   deliverReplies,
@@ -13,18 +12,17 @@ import {
   setActivityListener,
   setBell,
 } from '../../stack/runtime/messages/post.ts';
+import { setOutsideListener } from '../../stack/runtime/outside.ts';
 import { startPool } from '../../stack/runtime/pool.ts';
 import type { Pool } from '../../stack/runtime/pool.ts';
-import { nextDeadline, resetRunQueues } from '../../stack/runtime/run-queue.ts';
-import {
-  nextProgramDeadline,
-  setTimerListener,
-  timeIsHeld,
-  wakePrograms,
-} from '../../stack/runtime/timers.ts';
+import { resetRunQueues } from '../../stack/runtime/run-queue.ts';
+import { setTimerListener } from '../../stack/runtime/timers.ts';
 import { allowLargeFrames } from '../../stack/net/segmentation.ts';
 import { capturesWaiting } from '../../stack/net/tap.ts';
 import { installLabParts } from './install.ts';
+import { directions } from './link-record.ts';
+import type { Place } from './time/history.ts';
+import { VirtualTime } from './time/virtual-time.ts';
 
 installStack();
 installLabParts();
@@ -36,8 +34,12 @@ export interface EngineOptions {
   readonly seed: number;
   /** Worker threads in real time; default: one per CPU, less the one that the programs use. */
   readonly threads?: number;
-  /** Work that others left for thread 0: packets that were captured, interfaces to be freed. Says whether there was any. */
-  readonly onBell: () => boolean;
+  /** Time in virtual mode, if it is to be controlled. */
+  readonly virtual?: VirtualTime;
+  /** Work that others left for thread 0: packets that were captured. Says whether there were any. */
+  readonly fetchCaptures: () => boolean;
+  /** The same: interfaces to be freed. Says whether there were any. */
+  readonly tidy: () => boolean;
   /** A worker died; the others hold still. */
   readonly onDeath: (thread: number, reason: string) => void;
 }
@@ -47,8 +49,14 @@ export interface Engine {
   readonly threads: number;
   /** The run queue for the next node: they go round. */
   nextHome(): number;
+  /** How virtual time is controlled; undefined in real time. */
+  readonly virtual?: VirtualTime;
   /** Calls `work` while no thread works on any node. */
   whileHeld<T>(work: () => T): T;
+  /** Begins something on the nodes: in real time at once, in virtual time at a place of the run that depends on nothing outside it. @param from not before that place. */
+  enter<T>(work: () => T | Promise<T>, from?: Place): Promise<T>;
+  /** The lab ends: nothing holds its time up any more. */
+  windUp(): void;
   stop(): Promise<void>;
 }
 
@@ -103,106 +111,70 @@ async function startReal(options: EngineOptions): Promise<Engine> {
   resetRunQueues(threads);
   startClock('real', options.seed);
   allowLargeFrames(true);
-  const onBell = lookout(options.onBell);
+  const { fetchCaptures, tidy } = options;
+  const left = (): boolean => {
+    const fetched = fetchCaptures();
+    return tidy() || fetched;
+  };
+  const onBell = lookout(left);
   setBell(() => setImmediate(onBell));
   setActivityListener(() => undefined);
   setTimerListener(undefined);
+  setOutsideListener(undefined);
   const pool: Pool = await startPool({ threads, entry: workerEntry(), onBell, onDeath: options.onDeath });
-  const fetching = setInterval(options.onBell, CAPTURE_PERIOD_MS);
+  const fetching = setInterval(left, CAPTURE_PERIOD_MS);
   let home = 0;
   return {
     time: 'real',
     threads,
     nextHome: () => (home++ % threads) + 1,
     whileHeld: (work) => pool.whileHeld(work),
+    enter: (work) => Promise.resolve(work()),
+    windUp: () => undefined,
     async stop() {
       clearInterval(fetching);
       await pool.stop();
       deliverReplies();
-      options.onBell();
+      left();
     },
   };
 }
 
-/** Turns of the event loop without work after which programs count as waiting. */
-const QUIET_TURNS = 3;
 /** Captures are fetched when so many bytes wait, so that none is lost. */
 const CAPTURE_BYTES = 4 * 1024 * 1024;
-const HELD_POLL_MS = 1;
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
-}
 
 function startVirtual(options: EngineOptions): Engine {
+  const { seed, fetchCaptures, tidy, virtual = new VirtualTime() } = options;
   resetRunQueues(0);
-  startClock('virtual', options.seed);
+  startClock('virtual', seed);
   allowLargeFrames(false);
-  let running = true;
-  let arouse: () => void = () => undefined;
-  setBell(() => undefined);
-  const onActivity = (): void => arouse();
-  setActivityListener(onActivity);
-  setTimerListener(onActivity);
-
-  /** Does all that can be done now; says whether that was anything. */
-  function work(): boolean {
-    let any = false;
-    refreshNow();
-    for (let more = true; more;) {
-      more = false;
-      while (turn()) {
-        more = true;
-        if (capturesWaiting() > CAPTURE_BYTES) options.onBell();
-      }
-      answerBell();
-      if (deliverReplies()) more = true;
-      any ||= more;
-    }
-    return any;
-  }
-
-  /** Until stacks and programs all wait for time or for the world outside. */
-  async function settle(): Promise<void> {
-    for (let quiet = 0; quiet < QUIET_TURNS;) {
-      const any = work();
-      await nextTurn();
-      quiet = any ? 0 : quiet + 1;
-    }
-  }
-
-  async function drive(): Promise<void> {
-    while (running) {
-      await settle();
-      options.onBell();
-      if (timeIsHeld()) {
-        await new Promise((resolve) => setTimeout(resolve, HELD_POLL_MS));
-        continue;
-      }
-      const next = Math.min(nextDeadline(), nextProgramDeadline());
-      if (next === Infinity) {
-        if (running) await new Promise<void>((resolve) => (arouse = resolve));
-        continue;
-      }
-      jumpTo(next);
-      refreshNow();
-      work();
-      wakePrograms(next);
-    }
-  }
-
-  const driven = drive();
+  virtual.start(
+    {
+      afterEvent() {
+        if (capturesWaiting() > CAPTURE_BYTES) fetchCaptures();
+      },
+      tidy() {
+        fetchCaptures();
+        tidy();
+      },
+    },
+    framesEntered,
+  );
   return {
     time: 'virtual',
     threads: 0,
+    virtual,
     nextHome: () => 0,
     whileHeld: (change) => change(),
-    async stop() {
-      running = false;
-      arouse();
-      await driven;
-      work();
-      options.onBell();
-    },
+    enter: (work, from) => virtual.enter(work, from),
+    windUp: () => virtual.windUp(),
+    stop: () => virtual.stop(),
   };
+}
+
+/** Frames that have entered the lab's links so far. */
+function framesEntered(): number {
+  let frames = 0;
+  directions.each(({ packets }) => (frames += packets));
+  return frames;
 }

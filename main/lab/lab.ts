@@ -34,12 +34,15 @@ import { moduleLibrary } from './module-library.ts';
 import { createSwitch, destroySwitch } from './switch.ts';
 import type { LabSwitch } from './switch.ts';
 import { StackKeeper } from './stack-keeper.ts';
+import type { VirtualTime } from './time/virtual-time.ts';
 import type { LinkEnd, NormalLab, NormalNode, NormalPort } from './file/model.ts';
 
 export interface LabOptions {
   readonly time: TimeMode;
   readonly seed: number;
   readonly threads?: number;
+  /** Time in virtual mode, if it is to be controlled. */
+  readonly virtual?: VirtualTime;
   /** Called when links and nodes are there and no stack runs yet: capturing on links may begin. */
   readonly onBuilt?: (lab: RunningLab) => void;
   /** Called when a stack of a node was started, the first one or a further one, and nothing runs on it yet: capturing on its interfaces may begin. */
@@ -109,15 +112,16 @@ class LabBuilder {
   }
 
   async start(): Promise<RunningLab> {
-    const { time, seed, threads } = this.#options;
-    const onBell = (): boolean => this.#onBell();
+    const { time, seed, threads, virtual } = this.#options;
     const onDeath = (thread: number, reason: string): void => this.#onDeath(thread, reason);
     const engine = await startEngine({
       time,
       seed,
-      onBell,
+      fetchCaptures: () => this.#hub?.drain() ?? false,
+      tidy: () => this.#tidy(),
       onDeath,
       ...(threads !== undefined && { threads }),
+      ...(virtual !== undefined && { virtual }),
     });
     this.#engine = engine;
     this.#hub = captureHub((work) => engine.whileHeld(work));
@@ -243,10 +247,9 @@ class LabBuilder {
     return list;
   }
 
-  /** Packets that were captured, lines for the system log, interfaces that were destroyed. */
-  #onBell(): boolean {
-    let any = this.#hub?.drain() ?? false;
-    if (drainLog((line) => this.#log(line))) any = true;
+  /** Writes what stacks had for the system log of their nodes, frees interfaces that were destroyed. */
+  #tidy(): boolean {
+    const any = drainLog((line) => this.#log(line));
     if (!hasBuried()) return any;
     this.#engine?.whileHeld(freeBuried);
     return true;
@@ -293,6 +296,7 @@ class LabBuilder {
     if (this.#stopped) return;
     this.#stopped = true;
     for (const keeper of this.#keepers.values()) keeper.stopping = true;
+    this.#engine?.windUp();
     await Promise.all([...this.#nodes.values()].map((node) => node.shutdown()));
     await this.#engine?.stop();
     whileTapsHeld(() => this.#tearDown());

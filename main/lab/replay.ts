@@ -7,7 +7,8 @@ import { mFromBytes } from '../../stack/memory/mbuf-chain.ts';
 import { enqueue } from '../../stack/memory/queue.ts';
 import { readClock, refreshNow } from '../../stack/runtime/clock.ts';
 import { raise } from '../../stack/runtime/source.ts';
-import { holdTime, sleepNs } from '../../stack/runtime/timers.ts';
+import { fromOutside } from '../../stack/runtime/outside.ts';
+import { sleepNs } from '../../stack/runtime/timers.ts';
 import { ETHER_HEADER } from '../../stack/net/ethernet.ts';
 import { plugOut, plugs } from '../../stack/net/plug.ts';
 import type { Plug } from '../../stack/net/plug.ts';
@@ -58,7 +59,7 @@ export async function replayCapture(
   const records = captureRecords(source);
   try {
     for (;;) {
-      const next = await whileTimeHolds(() => records.next());
+      const next = await fromOutside(() => records.next());
       if (next.done === true || options.signal?.aborted === true) break;
       await replay.take(next.value);
     }
@@ -67,12 +68,6 @@ export async function replayCapture(
   }
   await replay.arrived();
   return replay.result();
-}
-
-/** Waits for the world outside the lab, which takes no virtual time. */
-async function whileTimeHolds<T>(work: () => Promise<T>): Promise<T> {
-  const release = holdTime();
-  return work().finally(release);
 }
 
 class Replay {

@@ -3,6 +3,7 @@
  * Clients live in the thread that owns the memory (thread 0); replies come back on a ring, each with one wake-up per batch.
  */
 import { Buffer } from 'node:buffer';
+import { region, u32 } from '../memory/memory.ts';
 import { HEADROOM, mFree, mFreeList, mbuf, ownerTag } from '../memory/mbuf.ts';
 import { mFromBytes, mToBytes } from '../memory/mbuf-chain.ts';
 import { nextRecord } from '../memory/queue.ts';
@@ -44,22 +45,24 @@ export interface StackCall {
 }
 
 interface Completion {
-  readonly request: number;
+  /** Number of the call. */
+  readonly call: number;
   readonly settle: (reply: Reply) => void;
 }
 
+/** Who waits for the reply to a request, by the request's place in its slab. */
 const completions: (Completion | undefined)[] = [];
-const freeSlots: number[] = [];
+/** Number of the last call: like all that a lab does, it begins anew with the memory. */
+const lastCall = region('client calls', 64) >>> 2;
 const MESSAGE = ownerTag('message');
 const DEFAULT_PRIORITY = 10;
 
 function onReply(ptr: number): void {
   const request = requests.get(ptr);
-  const slot = request.client - 1;
+  const slot = requests.indexOf(ptr);
   const { status, value, value2, c, chain, chainLen } = request;
   const completion = completions[slot];
   completions[slot] = undefined;
-  freeSlots.push(slot);
   requests.free(ptr);
   completion?.settle({ status, value, value2, c, chain, chainLen });
 }
@@ -119,20 +122,29 @@ export function callStack(stack: number, call: StackCall): PendingCall {
     requests.free(ptr);
     return { reply: Promise.resolve({ status: ERRNO.ENOBUFS, ...FAILED }), cancel: () => undefined };
   }
-  const slot = freeSlots.pop() ?? completions.length;
-  request.client = slot + 1;
+  const number = nextCall();
+  request.client = number;
+  const slot = requests.indexOf(ptr);
+  while (completions.length <= slot) completions.push(undefined);
   const reply = new Promise<Reply>((settle) => {
-    completions[slot] = { request: ptr, settle };
+    completions[slot] = { call: number, settle };
   });
   postRequest(ptr);
-  return { reply, cancel: () => unblock(stack, ptr, slot) };
+  return { reply, cancel: () => unblock(stack, ptr, number) };
 }
 
-function unblock(stack: number, target: number, slot: number): void {
-  if (completions[slot]?.request !== target) return;
+function nextCall(): number {
+  const next = (u32[lastCall]! + 1) >>> 0;
+  // 0 is nobody.
+  return (u32[lastCall] = next === 0 ? 1 : next);
+}
+
+/** The record of a call that is over may be that of another one: hence the number. */
+function unblock(stack: number, target: number, call: number): void {
+  if (completions[requests.indexOf(target)]?.call !== call) return;
   const ptr = requests.alloc();
   if (ptr === 0) return;
-  fill(requests.get(ptr), stack, { op: OP.unblock, a: target, b: slot + 1 });
+  fill(requests.get(ptr), stack, { op: OP.unblock, a: target, b: call | 0 });
   postRequest(ptr);
 }
 

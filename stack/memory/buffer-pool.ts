@@ -5,8 +5,9 @@
 import { maxThreads, region, selfThread, u32 as sharedU32 } from './memory.ts';
 import { breakLock, lock, unlock } from './lock.ts';
 import { struct } from './struct.ts';
-import type { ViewOf } from './struct.ts';
+import type { Fields, Struct, ViewOf } from './struct.ts';
 import type { SlabReport } from './slab.ts';
+import { declareUsage } from './usage.ts';
 
 // The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
 const u32 = sharedU32;
@@ -38,11 +39,17 @@ export interface BufferPool {
   readonly mine: number;
 }
 
-/** Opens the pool called `name` of `capacity` buffers of `size` bytes, which begin at a multiple of 2048. */
-export function openPool(name: string, size: number, capacity: number): BufferPool {
+/** Opens the pool called `name` of `capacity` buffers of `size` bytes, which begin at a multiple of 2048. @param struct what lies at the start of each. */
+export function openPool(name: string, size: number, capacity: number, struct?: Struct<Fields>): BufferPool {
   const header = poolStruct.at(region(`pool:${name}`, poolStruct.size));
   const magazines = region(`magazines:${name}`, magazineStruct.size * maxThreads);
-  const base = (region(`buffers:${name}`, size * capacity + 2048) + 2047) & ~2047;
+  const buffers = `buffers:${name}`;
+  const base = (region(buffers, size * capacity + 2048) + 2047) & ~2047;
+  const used = (): number => header.fresh;
+  declareUsage(buffers, {
+    extents: () => [{ from: base, to: base + size * used() }],
+    ...(struct !== undefined && { records: { base, stride: size, struct, used } }),
+  });
   const mine = (magazines + selfThread * magazineStruct.size) >>> 2;
   return { name, size, capacity, base, header, magazines, mine };
 }

@@ -106,7 +106,7 @@ export function ownerTag(owner: Owner): number {
 export const mbufCapacity = 131_072;
 export const clusterCapacity = 65_536;
 
-const mbufs = openPool('mbuf', MSIZE, mbufCapacity);
+const mbufs = openPool('mbuf', MSIZE, mbufCapacity, mbufStruct);
 const clusters = openPool('mbuf cluster', MCLBYTES, clusterCapacity);
 const clusterRefs = region('cluster references', clusterCapacity * 4) >>> 2;
 const mbufBase = mbufs.base;

@@ -120,6 +120,20 @@ function carve(name: string, bytesWanted: number): number {
   return address;
 }
 
+/** A region that this thread has opened. */
+export interface Region {
+  readonly name: string;
+  readonly address: number;
+  readonly bytes: number;
+}
+
+const opened = new Map<string, Region>();
+
+/** The regions that this thread has opened, in the order in which it first did. */
+export function openedRegions(): readonly Region[] {
+  return [...opened.values()];
+}
+
 /**
  * The address of the region called `name`, carved out on its first use by whichever thread asks first; 64-byte aligned and zeroed.
  * Throws if the memory is full or the region has another size: both are fixed by the program, not by its users.
@@ -127,7 +141,9 @@ function carve(name: string, bytesWanted: number): number {
 export function region(name: string, bytes: number): number {
   lockDirectory();
   try {
-    return carve(name, bytes);
+    const address = carve(name, bytes);
+    opened.set(name, { name, address, bytes });
+    return address;
   } finally {
     Atomics.store(i32, DIR_LOCK, 0);
   }

@@ -6,6 +6,7 @@ import { debugPool, region, u32, u8 } from './memory.ts';
 import { breakLock, lock, unlock } from './lock.ts';
 import { struct } from './struct.ts';
 import type { Fields, Struct, View } from './struct.ts';
+import { declareUsage } from './usage.ts';
 
 const slabHeader = struct('slabHeader', {
   lock: 'i32',
@@ -71,7 +72,8 @@ const POISON = 0xdb;
 /** Opens the slab `s.name` with room for `capacity` records. All threads must give the same capacity. */
 export function slab<F extends Fields>(s: Struct<F>, capacity: number): Slab<F> {
   // The byte map says which records are in use: 1 in use, 0 free.
-  const place = region(`slab:${s.name}`, slabHeader.size + capacity + 64 + s.size * capacity);
+  const regionName = `slab:${s.name}`;
+  const place = region(regionName, slabHeader.size + capacity + 64 + s.size * capacity);
   const header = slabHeader.at(place);
   const used = place + slabHeader.size;
   const base = (used + capacity + 63) & ~63;
@@ -160,6 +162,13 @@ export function slab<F extends Fields>(s: Struct<F>, capacity: number): Slab<F> 
     inUse: header.inUse,
     highWater: header.highWater,
     failures: header.failures,
+  });
+  declareUsage(regionName, {
+    extents: () => [
+      { from: place, to: used + header.fresh },
+      { from: base, to: base + size * header.fresh },
+    ],
+    records: { base, stride: size, struct: s, used: () => header.fresh },
   });
   known.push(report);
   locks.push(lockAt);

@@ -46,6 +46,13 @@ function accessor(name: string, type: FieldType, offset: number): string {
   return `get ${name}() { return ${place}; } set ${name}(value) { ${place} = value; }`;
 }
 
+const declared: Struct<Fields>[] = [];
+
+/** The structs that this thread has declared, in order. */
+export function declaredStructs(): readonly Struct<Fields>[] {
+  return declared;
+}
+
 /** Lays out `fields` in order, each at its natural alignment (bytes at 8), and generates the view class. */
 export function struct<const F extends Fields>(name: string, fields: F): Struct<F> {
   const offsets: Record<string, number> = {};
@@ -64,11 +71,13 @@ export function struct<const F extends Fields>(name: string, fields: F): Struct<
     ...arrays: ArrayLike<number>[]
   ) => new (ptr: number) => View<F>;
   const ViewClass = make(u8, u16, i32, u32, f64);
-  return {
+  const made: Struct<F> = {
     name,
     fields,
     size: align(end, 8),
     offsets: offsets as { readonly [K in keyof F]: number },
     at: (ptr) => new ViewClass(ptr),
   };
+  declared.push(made);
+  return made;
 }

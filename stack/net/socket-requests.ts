@@ -259,7 +259,7 @@ function atOnce(so: Socket, request: Request): void {
 function unblock(request: Request): void {
   const target = requests.get(request.a);
   const still =
-    target.client === request.b && target.waiting !== WAIT_NOWHERE && target.stack === request.stack;
+    (target.client | 0) === request.b && target.waiting !== WAIT_NOWHERE && target.stack === request.stack;
   if (still) {
     unpark(target);
     if (target.op === OP.close) abandonLinger(target);

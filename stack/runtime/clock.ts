@@ -53,7 +53,8 @@ export function startClock(mode: 'real' | 'virtual', seed: number): void {
   clock.virtual = mode === 'virtual' ? 1 : 0;
   clock.seed = seed;
   clock.now = 0;
-  clock.origin = monotonic();
+  // Virtual time knows nothing of the machine's clock.
+  clock.origin = mode === 'virtual' ? 0 : monotonic();
   const wall = mode === 'virtual' ? VIRTUAL_EPOCH * 1000 : Date.now();
   clock.epochSeconds = Math.floor(wall / 1000);
   clock.epochRest = (wall % 1000) * 1e6;

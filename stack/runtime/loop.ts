@@ -11,9 +11,11 @@ import { TRACE, trace, tracing } from './trace.ts';
 const SPINS = 1000;
 const LONGEST_NAP_MS = 1000;
 const mine = runQueue(selfThread);
+let latest = 0;
 
 function run(source: number): void {
   const kind = sources.get(source).kind;
+  latest = source;
   mine.current = source;
   service(source);
   mine.current = 0;
@@ -24,6 +26,11 @@ function run(source: number): void {
 
 /** When the last turn() began, ns. */
 let turnBegan = 0;
+
+/** The source that this thread serviced last, 0 before the first. */
+export function latestSource(): number {
+  return latest;
+}
 
 /** Raises the sources of this thread whose timers are due. */
 function raiseDue(): void {

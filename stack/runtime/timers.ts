@@ -14,7 +14,6 @@ interface Wait {
 /** A binary heap by deadline, then by order of arrival. */
 const heap: Wait[] = [];
 let arrivals = 0;
-let holds = 0;
 let timer: NodeJS.Timeout | undefined;
 let timerDeadline = Infinity;
 
@@ -71,8 +70,9 @@ export function wakePrograms(time: number): boolean {
 
 let onTimer: (() => void) | undefined;
 
-/** Says who keeps the deadlines: the driver of virtual time, told of every change; undefined: this module, in real time. */
+/** Says who keeps the deadlines: the driver of virtual time, told of every change; undefined: this module, in real time. Forgets the waits of an earlier lab. */
 export function setTimerListener(listener: (() => void) | undefined): void {
+  for (const wait of heap.splice(0)) wait.done = true;
   clearTimeout(timer);
   timerDeadline = Infinity;
   onTimer = listener;
@@ -114,19 +114,4 @@ export function sleepNs(ns: number, signal?: AbortSignal): Promise<void> {
     push(wait);
     armTimer();
   });
-}
-
-/** Keeps virtual time from moving while a program waits for the world outside the lab; call what it returns to let it go on. */
-export function holdTime(): () => void {
-  let held = true;
-  holds++;
-  return () => {
-    if (held) holds--;
-    held = false;
-  };
-}
-
-/** True while somebody holds the time. */
-export function timeIsHeld(): boolean {
-  return holds > 0;
 }

@@ -12,7 +12,7 @@ export const requestStruct = struct('request', {
   nextpkt: 'ptr',
   op: 'u16',
   priority: 'u16',
-  /** Index + 1 of the client's completion (its promise); 0 when nobody waits. */
+  /** Number of the client's call; 0 when nobody waits. */
   client: 'u32',
   stack: 'ptr',
   /** Socket the operation is for, 0 for none. */
@@ -69,7 +69,7 @@ export const OP = {
   poll: 14,
   /** chain: JSON of a control call (control.ts) → chain: JSON of its answer. */
   control: 15,
-  /** a: request to be given up (the unblock pulse of a client that was interrupted). */
+  /** a: request to be given up (the unblock pulse of a client that was interrupted), b: number of the client's call, as i32. */
   unblock: 16,
   /** Datagram sockets. chain: packets linked by nextpkt; a: address and b: port with MSG_TO → value: how many were taken. */
   sendmmsg: 17,

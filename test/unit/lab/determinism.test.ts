@@ -2,23 +2,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { labFrom, run, stopLab } from '../../support/lab.ts';
-
-const LOSSY = `
-name: lossy
-nodes:
-  alpha: { stack: io-pkt-v4-hc, interfaces: [en0], startup: ['ifconfig en0 10.0.1.1/24', 'route add default 10.0.1.254'] }
-  router:
-    stack: io-pkt-v4-hc
-    interfaces: [en0, en1]
-    startup: ['ifconfig en0 10.0.1.254/24', 'ifconfig en1 10.0.2.254/24', 'sysctl -w net.inet.ip.forwarding=1']
-  beta:
-    stack: io-pkt-v4-hc
-    interfaces: [en0]
-    startup: ['ifconfig en0 10.0.2.1/24', 'route add default 10.0.2.254', 'httpd -p 80 &']
-links:
-  left: { between: [alpha:en0, router:en0], delay: 1ms, jitter: 0.3ms, loss: 2%, duplicate: 1%, reorder: 1%, corrupt: 1% }
-  right: { between: [router:en1, beta:en0], rate: 20mbit, delay: 2ms, queue: 20 }
-`;
+import { LOSSY_ROUTER } from '../time/labs.ts';
 
 interface Recording {
   readonly digest: string;
@@ -52,11 +36,11 @@ async function record(text: string, seed: number): Promise<Recording> {
 }
 
 test('the same seed: the same bytes at the same times, and the same output', async () => {
-  const first = await record(LOSSY, 7);
+  const first = await record(LOSSY_ROUTER, 7);
   expect(first.packets).toBeGreaterThan(300);
-  expect(await record(LOSSY, 7)).toEqual(first);
+  expect(await record(LOSSY_ROUTER, 7)).toEqual(first);
 });
 
 test('another seed: another run', async () => {
-  expect((await record(LOSSY, 8)).digest).not.toBe((await record(LOSSY, 7)).digest);
+  expect((await record(LOSSY_ROUTER, 8)).digest).not.toBe((await record(LOSSY_ROUTER, 7)).digest);
 });
