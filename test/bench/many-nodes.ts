@@ -31,6 +31,8 @@ export async function benchManyNodes({ rounds, idleSeconds }: Effort): Promise<M
     figure('start', 's', ({ start }) => start, MOST.startSeconds),
     figure('resident memory of the process', 'MiB', ({ resident }) => resident, MOST.residentMib),
     figure('resident memory more than before', 'MiB', ({ memory }) => memory),
+    figure('resident memory, heap of the main thread', 'MiB', ({ heap }) => heap),
+    figure('resident memory, packets, tables and counters', 'MiB', ({ shared }) => shared),
     figure('processor while idle', '%', ({ idle }) => idle, MOST.idlePercent),
     figure('100 pings of 3 packets at once', 's', ({ pings }) => pings),
     figure('pings that failed', 'pings', ({ failed }) => failed, 0),

@@ -55,15 +55,22 @@ function addSelfTimes(profile: CpuProfile, times: Map<string, SelfTime>): { live
   return { lived, worked };
 }
 
+/** The profiles in a folder, by the number of their thread: 0 is the main one, the workers follow. The files are CPU.DAY.TIME.PROCESS.THREAD.NUMBER.cpuprofile. */
+function profilesIn(folder: string): CpuProfile[] {
+  const threadOf = (file: string): number => Number(file.split('.').at(-3));
+  const files = readdirSync(folder).sort((a, b) => threadOf(a) - threadOf(b));
+  return files.map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as CpuProfile);
+}
+
 function report(profiles: readonly CpuProfile[]): string {
   const times = new Map<string, SelfTime>();
   const threads = profiles.map((profile) => addSelfTimes(profile, times));
   const worked = threads.reduce((sum, thread) => sum + thread.worked, 0);
   const share = (ms: number, of: number): string => `${((100 * ms) / of).toFixed(1)} %`.padStart(7);
-  const busy = threads.map((thread) => share(thread.worked, thread.lived).trim()).join(', ');
+  const busy = threads.map(({ worked: ms, lived }, i) => `thread ${i} ${share(ms, lived).trim()}`).join(', ');
   const top = [...times.values()].sort((a, b) => b.ms - a.ms).slice(0, FUNCTIONS);
   const lines = top.map(({ name, ms }) => `  ${share(ms, worked)}  ${name}\n`);
-  return `  at work, by thread: ${busy}; self time of what they did:\n${lines.join('')}`;
+  return `  at work: ${busy}; self time of what they did:\n${lines.join('')}`;
 }
 
 /** Runs a job under the profiler, and returns a text: how busy each thread was and which functions took most of the time. */
@@ -74,8 +81,7 @@ export async function profileOf({ name, options }: AnyJob): Promise<string> {
   try {
     const shorter = 'measured' in options ? { ...options, measured: SECONDS, warmUp: 0 } : options;
     await runJob(name, shorter, ['--cpu-prof', `--cpu-prof-dir=${folder}`]);
-    const files = readdirSync(folder).sort();
-    return report(files.map((file) => JSON.parse(readFileSync(join(folder, file), 'utf8')) as CpuProfile));
+    return report(profilesIn(folder));
   } finally {
     process.off('exit', remove);
     remove();

@@ -75,7 +75,11 @@ async function main(): Promise<number> {
   const { names, json, quick, install, profile } = options();
   if (install) installTools(PEER_NEEDS);
   const rows: Measured[] = [];
-  for (const name of names) rows.push(...(await benches[name]!(quick ? QUICK : FULL)));
+  for (const name of names) {
+    // For people who wait: the whole takes some minutes.
+    if (process.stderr.isTTY) process.stderr.write(`bench: ${name}\n`);
+    rows.push(...(await benches[name]!(quick ? QUICK : FULL)));
+  }
   process.stdout.write(json ? `${JSON.stringify(rows.map(asData), undefined, 2)}\n` : table(rows));
   if (profile === 'none') return 0;
   const output = json ? process.stderr : process.stdout;

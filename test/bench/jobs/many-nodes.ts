@@ -2,7 +2,9 @@
  * A thousand nodes with two thousand links: each node's en0 goes to a switch, and switches to a backbone; en1 and en2 join neighbours in a ring. How long they take to start, what
  * they take of the memory and, idle, of a processor, and a hundred pings at once.
  */
+import { existsSync, readFileSync } from 'node:fs';
 import { nullSink } from '../../../stack/kernel/byte-stream.ts';
+import { memory } from '../../../stack/memory/memory.ts';
 import { runCommandLine } from '../../../stack/utilities/shell/shell.ts';
 import { labOf, startBenchLab } from './bench-lab.ts';
 
@@ -16,6 +18,9 @@ export interface ManyNodes {
   /** MiB of resident memory of the whole process, and how much more than before. */
   readonly resident: number;
   readonly memory: number;
+  /** MiB of it: the heap of the main thread, dead objects included, and what is touched of the one memory (0 where the system does not tell). */
+  readonly heap: number;
+  readonly shared: number;
   /** Percent of one processor while nothing happens. */
   readonly idle: number;
   /** Seconds for a hundred pings of three packets, 0.1 s apart, at once, and how many failed. */
@@ -60,6 +65,15 @@ function labText(nodes: number): string {
   return lines.join('\n');
 }
 
+/** Bytes of the one memory that are resident: of the mapping (proc(5), smaps) that is as large as it. */
+function touchedOfTheOneMemory(): number {
+  const smaps = '/proc/self/smaps';
+  if (!existsSync(smaps)) return 0;
+  const size = `Size: +${memory.buffer.byteLength / 1024} kB`;
+  const resident = new RegExp(`^${size}$[^-]*?^Rss: +([0-9]+) kB$`, 'm').exec(readFileSync(smaps, 'utf8'));
+  return resident === null ? 0 : Number(resident[1]) * 1024;
+}
+
 /** One run. */
 export async function manyNodesJob({
   nodes,
@@ -73,7 +87,8 @@ export async function manyNodesJob({
   const running = await startBenchLab(labOf(text), { time: 'real' });
   try {
     const start = (performance.now() - begun) / 1000;
-    const { rss } = process.memoryUsage();
+    const { rss, heapTotal } = process.memoryUsage();
+    const shared = touchedOfTheOneMemory();
     const [used, from] = [process.cpuUsage(), performance.now()];
     await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1000));
     const { user, system } = process.cpuUsage(used);
@@ -90,6 +105,8 @@ export async function manyNodesJob({
       start,
       resident: rss / MIB,
       memory: (rss - before) / MIB,
+      heap: heapTotal / MIB,
+      shared: shared / MIB,
       idle,
       pings: (performance.now() - pinged) / 1000,
       failed: statuses.filter((status) => status !== 0).length,
