@@ -26,6 +26,8 @@ const TTL = 255;
 /** Packets that go to and fro in a pair, and how often they are made up for those that are gone, ms. */
 const GOING = 64;
 const REFILL_MS = 2;
+/** When nothing moves for so long, what went to and fro is lost, ms: a worker may have to wait for a processor. */
+const LOST_AFTER_MS = 2000;
 
 /** Nodes and links in an order in which all of a pair is at home on the same worker, for one and for two: they go round (engine.ts). */
 function labText(pairs: number, work: PairWork): string {
@@ -71,16 +73,18 @@ async function feeder(lab: RunningLab, i: number, handled: Meter): Promise<() =>
     ttl: TTL,
   });
   const generator = new Generator(plug, frame);
-  const before = handled.count;
-  let sent = 0;
-  let last = before;
+  let [last, gone, sent] = [handled.count, 0, 0];
+  let movedAt = performance.now();
   return () => {
     // What comes back are reports of the ends of packets.
     mFreeList(dequeueAll(plugIn(plug)));
-    const count = handled.count;
-    const gone = count === last ? sent : Math.floor((count - before) / TTL);
+    const [count, time] = [handled.count, performance.now()];
+    if (count !== last) movedAt = time;
+    gone += (count - last) / TTL;
     last = count;
-    for (let missing = GOING - (sent - gone); missing > 0; missing -= GOING) sent += generator.send(GOING);
+    if (time - movedAt > LOST_AFTER_MS) gone = sent;
+    const missing = GOING - Math.ceil(sent - gone);
+    if (missing > 0) sent += generator.send(missing);
   };
 }
 
