@@ -10,7 +10,7 @@ import { ERRNO } from '../runtime/messages/errno.ts';
 import { deliverReplies } from '../runtime/messages/post.ts';
 import { OP, requests } from '../runtime/messages/request.ts';
 import { requeueAfterDeath, sources } from '../runtime/source.ts';
-import { ifnets, ifnetStruct } from '../net/ifnet.ts';
+import { freeStaged, ifnets, ifnetStruct } from '../net/ifnet.ts';
 import { breakLogLock } from '../net/log.ts';
 import { finish } from '../net/parking.ts';
 import { plugStruct, plugs } from '../net/plug.ts';
@@ -38,6 +38,7 @@ export function recoverFrom(thread: number): number[] {
   breakBufferLocks(thread);
   breakSlabLocks(thread);
   breakQueueLocks(thread);
+  freeStaged(thread);
   const current = runQueue(thread).current;
   if (current !== 0) {
     const stack = sources.get(current).stack;

@@ -82,8 +82,11 @@ export function slab<F extends Fields>(s: Struct<F>, capacity: number): Slab<F> 
   const lockAt = header.ptr;
   const name = s.name;
 
+  // A multiplication is several times as fast as a division; the half keeps its rounding from falling short of a whole number.
+  const perByte = 1 / size;
+
   function indexOf(ptr: number): number {
-    return ((ptr - base) / size) | 0;
+    return ((ptr - base) * perByte + 0.5) | 0;
   }
 
   function isUsed(ptr: number): boolean {
@@ -144,7 +147,7 @@ export function slab<F extends Fields>(s: Struct<F>, capacity: number): Slab<F> 
   }
 
   function get(ptr: number): View<F> {
-    return views[((ptr - base) / size) | 0] ?? growViews(ptr);
+    return views[((ptr - base) * perByte + 0.5) | 0] ?? growViews(ptr);
   }
 
   function growViews(ptr: number): View<F> {

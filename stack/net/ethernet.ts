@@ -43,6 +43,11 @@ export function copyMac(to: number, from: number): void {
 }
 
 export function sameMac(a: number, b: number): boolean {
+  if (((a | b) & 1) === 0) {
+    const p = a >>> 1;
+    const q = b >>> 1;
+    return u16[p] === u16[q] && u16[p + 1] === u16[q + 1] && u16[p + 2] === u16[q + 2];
+  }
   for (let i = 0; i < ETHER_ADDRESS; i++) if (u8[a + i] !== u8[b + i]) return false;
   return true;
 }

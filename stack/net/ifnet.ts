@@ -2,9 +2,18 @@
  * Interfaces (struct ifnet) and their addresses in the one memory, and what a driver is. After the published driver interface of io-pkt and ifnet(9):
  * a driver attaches an interface, the stack queues packets on it and calls `start`; received packets go up through `input`.
  */
-import { f64, getText, i32, putText } from '../memory/memory.ts';
+import {
+  f64,
+  getText,
+  i32,
+  maxThreads,
+  putText,
+  region,
+  selfThread,
+  u32 as sharedU32,
+} from '../memory/memory.ts';
 import { lock, unlock } from '../memory/lock.ts';
-import { QUEUE_BYTES, dequeueAll, enqueue, queueAt } from '../memory/queue.ts';
+import { QUEUE_BYTES, dequeueAll, enqueueList, queueAt } from '../memory/queue.ts';
 import type { Queue } from '../memory/queue.ts';
 import { mFree, mFreeList } from '../memory/mbuf.ts';
 import { slab } from '../memory/slab.ts';
@@ -18,6 +27,9 @@ import { stacks, sysctlValue } from './stack.ts';
 import type { Stack } from './stack.ts';
 import { SYSCTL } from './sysctl.ts';
 import { orphanTaps } from './tap.ts';
+
+// The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
+const u32 = sharedU32;
 
 export const IFNAME_BYTES = 16;
 export const IFT_ETHER = 6;
@@ -38,8 +50,6 @@ export const ifnetStruct = struct('ifnet', {
   source: 'ptr',
   type: 'u8',
   driver: 'u8',
-  /** 1 while it waits in this thread's list of interfaces to start. */
-  startDue: 'u8',
   /** 1 while the device takes no more (shown as OACTIVE); under the transmit lock. */
   oactive: 'u8',
   /** Held during the driver's start(): any thread may send. */
@@ -363,35 +373,69 @@ export function isMulticast(address: number): boolean {
   return address >>> 28 === 14;
 }
 
-// Interfaces on which something was queued since the last startPending() of this thread.
+// Packets go to send queues in batches: what this thread has for an interface since its last startPending() waits in a list of its own, in words of the one
+// memory, so that it can be freed should the thread die.
+const STAGED_BYTES = 16;
+const staged = region('frames between queues', maxThreads * ifnets.capacity * STAGED_BYTES) >>> 2;
+const stagedHere = staged + selfThread * ((ifnets.capacity * STAGED_BYTES) >>> 2);
 const pending: Ifnet[] = [];
+
+/** Words of an interface's list in this thread: first, last, how many. */
+function stagedOf(ifp: Ifnet): number {
+  return stagedHere + ifnets.indexOf(ifp.ptr) * (STAGED_BYTES >>> 2);
+}
 
 /** Queues a packet on an interface; it leaves with the next startPending() of this thread. Returns 0 or an errno (the packet is freed). */
 export function ifQueue(ifp: Ifnet, m: number): number {
-  if ((ifp.flags & (IFF.UP | IFF.RUNNING)) !== (IFF.UP | IFF.RUNNING)) {
+  if ((ifp.flags & SENDING) !== SENDING) {
     station(m, STATION.sendQueue, ifp.ptr, ERRNO.ENETDOWN);
     mFree(m);
     return ERRNO.ENETDOWN;
   }
   station(m, STATION.sendQueue, ifp.ptr, 0);
-  if (!enqueue(sendQueue(ifp), m)) {
+  const list = stagedOf(ifp);
+  const count = u32[list + 2]!;
+  const queue = sendQueue(ifp);
+  if (queue.len + count >= queue.max) {
+    queue.drops++;
     station(m, STATION.drop, ifp.ptr, ERRNO.ENOBUFS);
     mFree(m);
     return ERRNO.ENOBUFS;
   }
-  if (ifp.startDue === 0) {
-    ifp.startDue = 1;
+  u32[(m + NEXTPKT) >>> 2] = 0;
+  if (count === 0) {
+    u32[list] = m;
     pending.push(ifp);
-  }
+  } else u32[(u32[list + 1]! + NEXTPKT) >>> 2] = m;
+  u32[list + 1] = m;
+  u32[list + 2] = count + 1;
   return 0;
 }
+const SENDING = IFF.UP | IFF.RUNNING;
+const NEXTPKT = 4;
 
 /** Has the drivers send what this thread has queued: called once per batch, in the stack context or by the thread that drained an interface. */
 export function startPending(): void {
   while (pending.length > 0) {
     const ifp = pending.pop()!;
-    ifp.startDue = 0;
-    startInterface(ifp);
+    const list = stagedOf(ifp);
+    const count = u32[list + 2]!;
+    u32[list + 2] = 0;
+    if ((ifp.flags & SENDING) !== SENDING) mFreeList(u32[list]!);
+    else {
+      mFreeList(enqueueList(sendQueue(ifp), u32[list]!, u32[list + 1]!, count));
+      startInterface(ifp);
+    }
+  }
+}
+
+/** Frees what a dead thread had for interfaces and had not queued yet. */
+export function freeStaged(thread: number): void {
+  const first = staged + thread * ((ifnets.capacity * STAGED_BYTES) >>> 2);
+  for (let i = 0; i < ifnets.capacity; i++) {
+    const list = first + i * (STAGED_BYTES >>> 2);
+    if (u32[list + 2] !== 0) mFreeList(u32[list]!);
+    u32[list + 2] = 0;
   }
 }
 

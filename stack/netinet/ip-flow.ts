@@ -8,7 +8,7 @@
 import {
   be16,
   be32,
-  f64,
+  f64 as sharedF64,
   i32 as sharedI32,
   putBe16,
   u32 as sharedU32,
@@ -40,6 +40,7 @@ import { IP_DST, IP_HEADER, IP_LENGTH, IP_PROTO, IP_SRC, IP_SUM, IP_TOS_AT, IP_T
 // The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
 const i32 = sharedI32;
 const u8 = sharedU8;
+const f64 = sharedF64;
 const u32 = sharedU32;
 
 /** Why a packet did not take the fast path: the numbers of the conditions that ip_flow.c checks, in its order. 0: it did. */
@@ -76,10 +77,10 @@ const flowStruct = struct('ipflow', {
   interface: 'ptr',
   /** The stack's route generation when it was made. */
   generation: 'u32',
-  /** The second in which it was last used. */
-  used: 'u32',
   /** Destination and source of the Ethernet header. */
   macs: { bytes: 16 },
+  /** When it was last used, ns; as of the last half second. */
+  used: 'f64',
   packets: 'f64',
   bytes: 'f64',
 });
@@ -89,14 +90,10 @@ const LINK = at.next;
 
 /** Chains are short; a reader that crosses a change may be led astray and gives up. */
 const MOST_STEPS = 64;
-/** Seconds after its last use for which a flow lives. */
-const LIFE = 5;
+/** Time after its last use for which a flow lives. */
+const LIFE = 5 * SECOND;
 const TICK = SECOND / 2;
 const FRONT = ETHER_HEADER + IP_HEADER;
-
-function second(time: number): number {
-  return Math.floor(time / SECOND);
-}
 
 function bucketsOf(stack: number): number {
   return sysctlValue(stack, SYSCTL.ipHashSize);
@@ -191,8 +188,8 @@ function sendOn(stack: number, flow: number, m: number, p: number, length: numbe
   if (view.pktLen > length + ETHER_HEADER) mTrimTo(m, length + ETHER_HEADER);
   f64[(flow + at.packets) >>> 3]!++;
   f64[(flow + at.bytes) >>> 3]! += length;
-  const time = second(now());
-  if (u32[(flow + at.used) >>> 2] !== time) u32[(flow + at.used) >>> 2] = time;
+  const time = now();
+  if (time - f64[(flow + at.used) >>> 3]! > TICK) f64[(flow + at.used) >>> 3] = time;
   station(m, STATION.flow, stack, FLOW_CONDITION.hit);
   ifQueue(ifnets.get(out), m);
 }
@@ -268,7 +265,7 @@ function fill(stack: Stack, ptr: number, key: FlowKey, out: Ifnet, mac: number):
   flow.tos = key.tos;
   flow.interface = out.ptr;
   flow.generation = stack.routeGeneration;
-  flow.used = second(now());
+  flow.used = now();
   flow.packets = 0;
   flow.bytes = 0;
   copyMac(flow.macs, mac);
@@ -338,7 +335,7 @@ export function freeFlows(stack: Stack): void {
 /** Every half second while there are flows: those go that were not used for 5 s, or whose route has changed. */
 function onTimer(ptr: number): void {
   const stack = stacks.get(ptr);
-  const oldest = second(now()) - LIFE;
+  const oldest = now() - LIFE;
   eachFlow(stack, (flow) => {
     const { used, generation } = flows.get(flow);
     if (used < oldest || generation !== stack.routeGeneration) removeFlow(stack, flow);
