@@ -13,6 +13,7 @@ import {
   CAP_TCP4CSUM,
   CAP_TSO4,
   CAP_UDP4CSUM,
+  IFT_BRIDGE,
   IFT_ETHER,
   IFT_LOOP,
   announceEvent,
@@ -160,6 +161,11 @@ function changeFlag(ifp: Ifnet, name: keyof typeof IFF, on: boolean): void {
 }
 
 function newAddress(ifp: Ifnet, wanted: ControlIn<'SIOCAIFADDR'>): void {
+  if (ifp.type === IFT_BRIDGE)
+    throw new SystemError(
+      ERRNO.EINVAL,
+      `${interfaceName(ifp)} only forwards frames: give the address to one of its members`,
+    );
   const address = addressOf(wanted.address);
   const netmask = wanted.netmask === undefined ? classMask(address) : addressOf(wanted.netmask);
   if (prefixLength(netmask) < 0) throw new SystemError(ERRNO.EINVAL, `${wanted.netmask!} is not a netmask`);

@@ -12,11 +12,17 @@ import { setControlHandler } from '../net/socket-requests.ts';
 import { stacks } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import type { Controls } from './controls.ts';
+import { bridgeControls } from './control-bridge.ts';
 import { interfaceControls } from './control-interfaces.ts';
 import { routeControls } from './control-routes.ts';
 import { statisticsControls } from './control-statistics.ts';
 
-const controls: Controls = { ...interfaceControls, ...routeControls, ...statisticsControls };
+const controls: Controls = {
+  ...interfaceControls,
+  ...bridgeControls,
+  ...routeControls,
+  ...statisticsControls,
+};
 const MESSAGE = ownerTag('message');
 const encoder = new TextEncoder();
 

@@ -2,6 +2,7 @@
  * Makes the whole stack known to a thread: handlers, protocols, control calls. Every thread that serves nodes calls it once.
  */
 import '../net/loopback.ts';
+import { installBridge } from '../net/bridge.ts';
 import { installNetisr } from '../net/netisr.ts';
 import { installSockets } from '../net/socket-requests.ts';
 import { installVlan } from '../net/vlan.ts';
@@ -18,6 +19,7 @@ import { installControl } from './control.ts';
 
 export function installStack(): void {
   installNetisr();
+  installBridge();
   installSockets();
   installControl();
   installVlan();

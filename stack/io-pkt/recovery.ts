@@ -11,6 +11,8 @@ import { deliverReplies } from '../runtime/messages/post.ts';
 import { OP, requests } from '../runtime/messages/request.ts';
 import { requeueAfterDeath, sources } from '../runtime/source.ts';
 import { freeStaged, ifnets, ifnetStruct } from '../net/ifnet.ts';
+import { bridges } from '../net/bridge-record.ts';
+import { ifnets, ifnetStruct } from '../net/ifnet.ts';
 import { breakLogLock } from '../net/log.ts';
 import { finish } from '../net/parking.ts';
 import { plugStruct, plugs } from '../net/plug.ts';
@@ -35,6 +37,7 @@ export function recoverFrom(thread: number): number[] {
   });
   breakLogLock(thread);
   breakVlanLocks(thread);
+  bridges.each((bridge) => void breakLock(bridge.ptr, thread));
   breakBufferLocks(thread);
   breakSlabLocks(thread);
   breakQueueLocks(thread);

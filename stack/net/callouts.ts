@@ -12,6 +12,7 @@ export const CALLOUT = {
   tcp2msl: 8,
   tcpDelayedAck: 9,
   ipFlow: 10,
+  bridge: 11,
 } as const;
 
 export type CalloutHandler = (arg: number) => void;

@@ -10,7 +10,7 @@ import { mPrepend, mPullup, mTrimFront } from '../memory/mbuf-chain.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { now } from '../runtime/clock.ts';
-import { ifQueue, ifnets } from './ifnet.ts';
+import { ifQueue, ifnets, startPending } from './ifnet.ts';
 import type { Ifnet } from './ifnet.ts';
 import { STATION, beginJourney, following, station } from './journey.ts';
 import { frameBytes, frameCount, splitFrame } from './segmentation.ts';
@@ -122,11 +122,16 @@ let first = 0;
 let last = 0;
 let batched = 0;
 
+/** Frames taken after which those that went on from here are sent: a batch is no longer than a send queue. */
+const START_AFTER = 64;
+let taken = 0;
+
 /**
  * Takes a received frame from a driver: `m` holds it with its Ethernet header; its length is set by the driver. What is for the upper layers is gathered
  * until etherInputDone().
  */
 export function etherInput(ifp: Ifnet, m: number): void {
+  if (++taken % START_AFTER === 0) startPending();
   if (mbuf(m).segment === 0 || keepsWhole(ifp)) {
     driverInput(ifp, m);
     return;
@@ -221,8 +226,13 @@ function etherDemux(ifp: Ifnet, frame: number): void {
     m = flowInput(ifp, m);
     if (m === 0) return;
   }
-  station(m, STATION.stackQueue, ifp.ptr, 0);
   mTrimFront(m, ETHER_HEADER);
+  queueForStack(ifp, m, type);
+}
+
+/** Puts a packet among those that etherInputDone() leaves for the upper layers; `type` says what it is (netisr.ts). While an interface is drained. */
+export function queueForStack(ifp: Ifnet, m: number, type: number): void {
+  station(m, STATION.stackQueue, ifp.ptr, 0);
   mbuf(m).aux = type;
   mOwn(m, IN_QUEUE);
   i32[(m + 4) >>> 2] = 0;

@@ -13,6 +13,7 @@ import { now, SECOND } from '../runtime/clock.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { CALLOUT_BYTES, calloutInit } from '../runtime/wheel.ts';
+import { areBridged } from '../net/bridge-members.ts';
 import { CALLOUT, setCalloutHandler } from '../net/callouts.ts';
 import {
   ETHERTYPE_ARP,
@@ -370,9 +371,17 @@ function handleArp(stack: Stack, ifp: Ifnet, p: number): void {
     if (request && target === sender) announceAddress(ifp, sender);
     return;
   }
-  const forUs = findAddress(ifp, target) !== 0;
-  updateSender(stack, ifp, sender, p + AT_SENDER_MAC, forUs);
-  if (request) answer(stack, ifp, sender, target, p, forUs);
+  const own = interfaceAsked(stack, ifp, target);
+  const forUs = findAddress(own, target) !== 0;
+  updateSender(stack, own, sender, p + AT_SENDER_MAC, forUs);
+  if (request) answer(stack, own, sender, target, p, forUs);
+}
+
+/** The interface that is asked: the one the packet came in by, or another member of the same bridge that has the address. */
+function interfaceAsked(stack: Stack, ifp: Ifnet, target: number): Ifnet {
+  if (ifp.bridge === 0 || findAddress(ifp, target) !== 0) return ifp;
+  const other = interfaceWithAddress(stack, target);
+  return other !== 0 && areBridged(ifp, ifnets.get(other)) ? ifnets.get(other) : ifp;
 }
 
 /** RFC 826: an entry that exists is brought up to date; a new one is made only if we were asked. */

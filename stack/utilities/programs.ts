@@ -5,6 +5,7 @@ import { launchStack } from '../kernel/io-pkt.ts';
 import { registerProgram } from '../kernel/program-table.ts';
 import type { ProgramEntry } from '../kernel/program-table.ts';
 import { arp } from './arp.ts';
+import { brconfig } from './brconfig.ts';
 import { cp, mkdir, mv, rm, touch } from './file-utilities.ts';
 import { help } from './help.ts';
 import { httpClient } from './http.ts';
@@ -40,6 +41,7 @@ const stacks = ['io-pkt-v4', 'io-pkt-v4-hc', 'io-pkt-v6-hc'].map((name): Program
 const programs: readonly ProgramEntry[] = [
   ...stacks,
   arp,
+  brconfig,
   cat,
   cp,
   echo,

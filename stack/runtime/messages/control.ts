@@ -104,6 +104,61 @@ export interface SysctlInfo {
   readonly writable: boolean;
 }
 
+/** A member of a bridge. The state is that of the spanning tree; members that take no part in it forward. */
+export interface BridgeMemberInfo {
+  readonly name: string;
+  readonly learning: boolean;
+  readonly discover: boolean;
+  readonly stp: boolean;
+  /** Port number. */
+  readonly port: number;
+  readonly priority: number;
+  readonly pathCost: number;
+  readonly state: 'disabled' | 'listening' | 'learning' | 'forwarding' | 'blocking';
+  /** What it is in the spanning tree: absent when it takes no part or is disabled. */
+  readonly role?: 'root' | 'designated' | 'alternate' | 'backup';
+}
+
+export interface BridgeAddressInfo {
+  readonly mac: string;
+  readonly interface: string;
+  /** Seconds until it is forgotten; 0 if never. */
+  readonly expires: number;
+  readonly static: boolean;
+}
+
+/** The spanning tree as a bridge sees it. Identifiers are priority.address, `8000.02:00:00:00:00:01`; times in use, s. */
+export interface SpanningTreeInfo {
+  readonly id: string;
+  readonly root: string;
+  readonly rootCost: number;
+  /** Member towards the root; absent on the root itself. */
+  readonly rootPort?: string;
+  readonly helloTime: number;
+  readonly forwardDelay: number;
+  readonly maxAge: number;
+  /** True while the topology changes: addresses age fast. */
+  readonly topologyChange: boolean;
+  /** Changes since the bridge came up. */
+  readonly topologyChanges: number;
+}
+
+/** A bridge as brconfig(8) shows it. Times as set, s. */
+export interface BridgeInfo {
+  readonly name: string;
+  readonly flags: number;
+  readonly priority: number;
+  readonly helloTime: number;
+  readonly forwardDelay: number;
+  readonly maxAge: number;
+  readonly maxAddresses: number;
+  readonly timeout: number;
+  readonly members: readonly BridgeMemberInfo[];
+  readonly addresses: readonly BridgeAddressInfo[];
+  /** Absent while no member takes part in the spanning tree. */
+  readonly tree?: SpanningTreeInfo;
+}
+
 export type PoolInfo = SlabReport;
 
 export interface ControlMap {
@@ -180,6 +235,44 @@ export interface ControlMap {
   STATISTICS: { in: { protocol?: string }; out: Record<string, Record<string, number>> };
   POOLS: { in: Record<string, never>; out: PoolInfo[] };
   SOCKETS: { in: { all: boolean }; out: SocketInfo[] };
+  /** Names of the bridges of the stack. */
+  BRIDGE_LIST: { in: Record<string, never>; out: string[] };
+  BRIDGE_GET: { in: { name: string }; out: BridgeInfo };
+  /** Changes what is given; times in s. */
+  BRIDGE_SET: {
+    in: {
+      name: string;
+      maxAddresses?: number;
+      timeout?: number;
+      priority?: number;
+      helloTime?: number;
+      forwardDelay?: number;
+      maxAge?: number;
+      /** Packet filtering of what is bridged: EOPNOTSUPP where there is no packet filter. */
+      filter?: boolean;
+    };
+    out: Record<string, never>;
+  };
+  BRIDGE_ADD: { in: { name: string; member: string }; out: Record<string, never> };
+  BRIDGE_DELETE: { in: { name: string; member: string }; out: Record<string, never> };
+  /** Changes what is given of a member. */
+  BRIDGE_MEMBER: {
+    in: {
+      name: string;
+      member: string;
+      learning?: boolean;
+      discover?: boolean;
+      stp?: boolean;
+      priority?: number;
+      pathCost?: number;
+    };
+    out: Record<string, never>;
+  };
+  /** Makes an address permanent. */
+  BRIDGE_STATIC: { in: { name: string; member: string; mac: string }; out: Record<string, never> };
+  BRIDGE_FORGET: { in: { name: string; mac: string }; out: Record<string, never> };
+  /** Forgets all learned addresses; with `all` the permanent ones as well. */
+  BRIDGE_FLUSH: { in: { name: string; all: boolean }; out: Record<string, never> };
   /** Threads and the stack context of this stack. */
   THREADS: {
     in: Record<string, never>;
