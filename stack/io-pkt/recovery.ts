@@ -12,7 +12,6 @@ import { OP, requests } from '../runtime/messages/request.ts';
 import { requeueAfterDeath, sources } from '../runtime/source.ts';
 import { freeStaged, ifnets, ifnetStruct } from '../net/ifnet.ts';
 import { bridges } from '../net/bridge-record.ts';
-import { ifnets, ifnetStruct } from '../net/ifnet.ts';
 import { breakLogLock } from '../net/log.ts';
 import { finish } from '../net/parking.ts';
 import { plugStruct, plugs } from '../net/plug.ts';
