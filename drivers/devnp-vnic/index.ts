@@ -14,7 +14,14 @@ import {
   ownerTag,
 } from '../../stack/memory/mbuf.ts';
 import { chainLast } from '../../stack/memory/mbuf-chain.ts';
-import { dequeue, dequeueAll, enqueueList, nextRecord, queueLength } from '../../stack/memory/queue.ts';
+import {
+  dequeue,
+  dequeueAll,
+  dequeueSome,
+  enqueueList,
+  nextRecord,
+  queueLength,
+} from '../../stack/memory/queue.ts';
 import { now } from '../../stack/runtime/clock.ts';
 import { IFF } from '../../stack/runtime/messages/control.ts';
 import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
@@ -38,7 +45,7 @@ import { STATION, station } from '../../stack/net/journey.ts';
 import { frameBytes, frameCount, splitFrame } from '../../stack/net/segmentation.ts';
 import { clearPlug, freePlug, newPlug, plugCarrier, plugIn, plugOut, plugs } from '../../stack/net/plug.ts';
 import type { Plug } from '../../stack/net/plug.ts';
-import type { DriverModule } from '../../stack/net/module.ts';
+import type { DriverModule, ModuleOptions } from '../../stack/net/module.ts';
 import { stacks } from '../../stack/net/stack.ts';
 import type { Stack } from '../../stack/net/stack.ts';
 import { OUTBOUND, tapPacket } from '../../stack/net/tap.ts';
@@ -53,6 +60,8 @@ function plugOf(ifp: Ifnet): Plug {
 }
 
 export interface VnicOptions extends CardIdentity {
+  /** True: it behaves as a driver that is not safe for more than one thread at a time. */
+  readonly singleThreaded?: boolean;
   /** A plug that is there already and outlives the card: its end of a link. Without it the card has one of its own. */
   readonly plug?: number;
 }
@@ -80,6 +89,7 @@ export function attachCard(stack: Stack, options: VnicOptions, driver: number): 
     mtu: ETHERMTU,
     mtuMax: VNIC_MTU_MAX,
     ...(options.priority !== undefined && { priority: options.priority }),
+    ...(options.singleThreaded === true && { singleThreaded: true }),
   });
   if (ptr === 0) {
     if (options.plug === undefined) freePlug(plugs.get(softc));
@@ -217,7 +227,7 @@ function process(ifp: Ifnet): boolean {
     ifp.oactive = 0;
     startInterface(ifp);
   }
-  let m = dequeueAll(plugIn(plug));
+  let m = dequeueSome(plugIn(plug), BUDGET);
   let n = 0;
   while (m !== 0) {
     const next = nextRecord(m);
@@ -272,14 +282,22 @@ export const cardDriver: Driver = {
 
 registerDriver(DRIVER.vnic, cardDriver);
 
+/** What the options of -d and of mount say about a card. Throws SystemError for a name that cannot be. */
+export function vnicOptions(stack: Stack, options: ModuleOptions): VnicOptions {
+  return { ...cardFrom(stack, options), singleThreaded: options.flag('single') };
+}
+
 const module: DriverModule = {
   kind: 'driver',
   name: 'vnic',
   description: 'virtual card of the lab',
-  options: CARD_OPTIONS,
+  options: {
+    ...CARD_OPTIONS,
+    single: { type: 'flag', meaning: 'is not safe for more than one thread at a time, as a straight port' },
+  },
   attach(side, options) {
     const stack = stacks.get(side.stack);
-    const card = cardFrom(stack, options);
+    const card = vnicOptions(stack, options);
     if (attachVnic(stack, card) === 0) throw new SystemError(ERRNO.ENOBUFS, card.name);
   },
 };

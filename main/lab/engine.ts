@@ -15,7 +15,8 @@ import {
 import { setOutsideListener } from '../../stack/runtime/outside.ts';
 import { startPool } from '../../stack/runtime/pool.ts';
 import type { Pool } from '../../stack/runtime/pool.ts';
-import { resetRunQueues } from '../../stack/runtime/run-queue.ts';
+import { resetRunQueues, setDedicated } from '../../stack/runtime/run-queue.ts';
+import { moveHome, sources } from '../../stack/runtime/source.ts';
 import { setTimerListener } from '../../stack/runtime/timers.ts';
 import { allowLargeFrames } from '../../stack/net/segmentation.ts';
 import { capturesWaiting } from '../../stack/net/tap.ts';
@@ -51,6 +52,14 @@ export interface Engine {
   nextHome(): number;
   /** How virtual time is controlled; undefined in real time. */
   readonly virtual?: VirtualTime;
+  /** Threads that share the work of all nodes: 1 in virtual time. */
+  workers(): number;
+  /**
+   * Keeps a thread for the stack work of those who ask, and nothing else, until each of them has called `release`; returns the thread, 0 when there is none to spare.
+   * No thread works meanwhile.
+   */
+  dedicate(): number;
+  release(): void;
   /** Calls `work` while no thread works on any node. */
   whileHeld<T>(work: () => T): T;
   /** Begins something on the nodes: in real time at once, in virtual time at a place of the run that depends on nothing outside it. @param from not before that place. */
@@ -124,10 +133,27 @@ async function startReal(options: EngineOptions): Promise<Engine> {
   const pool: Pool = await startPool({ threads, entry: workerEntry(), onBell, onDeath: options.onDeath });
   const fetching = setInterval(left, CAPTURE_PERIOD_MS);
   let home = 0;
+  /** How many want the last thread for themselves. */
+  let dedicated = 0;
+  const workers = (): number => (dedicated > 0 ? threads - 1 : threads);
+  const nextHome = (): number => (home++ % workers()) + 1;
   return {
     time: 'real',
     threads,
-    nextHome: () => (home++ % threads) + 1,
+    nextHome,
+    workers,
+    dedicate() {
+      if (threads < 2) return 0;
+      if (dedicated++ > 0) return threads;
+      setDedicated(threads, true);
+      sources.each((source) => {
+        if (source.home === threads) moveHome(source, nextHome());
+      });
+      return threads;
+    },
+    release() {
+      if (--dedicated === 0) setDedicated(threads, false);
+    },
     whileHeld: (work) => pool.whileHeld(work),
     enter: (work) => Promise.resolve(work()),
     windUp: () => undefined,
@@ -165,6 +191,9 @@ function startVirtual(options: EngineOptions): Engine {
     threads: 0,
     virtual,
     nextHome: () => 0,
+    workers: () => 1,
+    dedicate: () => 0,
+    release: () => undefined,
     whileHeld: (change) => change(),
     enter: (work, from) => virtual.enter(work, from),
     windUp: () => virtual.windUp(),

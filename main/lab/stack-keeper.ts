@@ -2,15 +2,18 @@
  * The stacks of one node: what the commands io-pkt-* do in a lab. A stack gets the cards of the lab file that no other stack of its node has, and the drivers
  * that its command line names.
  */
-import vnic, { attachVnic } from '../../drivers/devnp-vnic/index.ts';
+import vnic, { attachVnic, vnicOptions } from '../../drivers/devnp-vnic/index.ts';
+import type { VnicOptions } from '../../drivers/devnp-vnic/index.ts';
 import { parseStackCommand } from '../../stack/io-pkt/command-line.ts';
 import type { StackCommand } from '../../stack/io-pkt/command-line.ts';
+import { settleThreads } from '../../stack/io-pkt/threads.ts';
 import { createInstance, destroyInstance, serveInstance } from '../../stack/io-pkt/instance.ts';
 import { freeBuried } from '../../stack/io-pkt/graveyard.ts';
 import { setStackLauncher, attachStack, detachStack } from '../../stack/kernel/io-pkt.ts';
 import type { LabNode, Process, StackPort } from '../../stack/kernel/process.ts';
 import { UsageError } from '../../stack/kernel/process.ts';
 import { SLOG } from '../../stack/runtime/messages/severity.ts';
+import { readOptions } from '../../stack/net/module-options.ts';
 import { plugs } from '../../stack/net/plug.ts';
 import { VARIANT, stacks } from '../../stack/net/stack.ts';
 import type { Stack, Variant } from '../../stack/net/stack.ts';
@@ -21,6 +24,7 @@ import { serveModuleFolder } from './module-folder.ts';
 import type { ModuleLibrary } from './module-library.ts';
 import { StackModules, reasonOf } from './stack-modules.ts';
 import type { Attached, WantedModule } from './stack-modules.ts';
+import { applyThreadOptions, releaseThreads } from './stack-threads.ts';
 
 const keepers = new WeakMap<LabNode, StackKeeper>();
 
@@ -76,14 +80,16 @@ export class StackKeeper {
     // Another one may have been started meanwhile.
     this.#expectFree(command.prefix);
     const attached: Attached[] = [];
-    const address = this.#engine.whileHeld(() =>
-      this.#create(command, modules, wanted, attached, complaints),
-    );
+    const warnings: string[] = [];
+    const address = this.#engine.whileHeld(() => {
+      const made = this.#create(command, modules, complaints);
+      warnings.push(...applyThreadOptions(stacks.get(made), command, this.#engine));
+      this.#attach(stacks.get(made), modules, wanted, attached, complaints);
+      warnings.push(...settleThreads(stacks.get(made), this.#engine.workers()));
+      return made;
+    });
     this.#register(command, argv, address, modules);
-    if (command.threads !== undefined && command.threads !== this.#engine.threads) {
-      const text = `-t ${command.threads}: the lab's ${this.#engine.threads} threads serve the stacks of all nodes`;
-      this.#node.log.write(SLOG.notice, command.variant, text);
-    }
+    for (const warning of warnings) this.#node.log.write(SLOG.warning, command.variant, warning);
     serveInstance(address);
     for (const one of attached) complaints.push(...(await modules.finish(one)));
     for (const complaint of complaints) {
@@ -127,6 +133,7 @@ export class StackKeeper {
     attachStack(this.#node, port, {
       argv,
       onSlain: () => this.#end(port),
+      ...(command.priority !== undefined && { priority: command.priority }),
       onManager: (manager) => serveModuleFolder(manager, this.#library),
       mount: (request) => modules.mount(request),
       mounted: () => modules.mounted(),
@@ -134,13 +141,8 @@ export class StackKeeper {
     this.onStack();
   }
 
-  #create(
-    command: StackCommand,
-    modules: StackModules,
-    wanted: readonly WantedModule[],
-    attached: Attached[],
-    complaints: string[],
-  ): number {
+  /** Makes a stack without interfaces of devices. */
+  #create(command: StackCommand, modules: StackModules, complaints: string[]): number {
     // A card that was destroyed a moment ago still holds its plug.
     freeBuried();
     const address = createInstance({
@@ -148,12 +150,25 @@ export class StackKeeper {
       instance: command.instance,
       variant: variantOf(command.variant),
       home: this.#engine.nextHome(),
+      ...(command.priority !== undefined && { priority: command.priority }),
     });
     if (address === 0) throw new SystemError(ERRNO.ENOMEM, 'no room for another stack');
     modules.begin(address);
-    const stack = stacks.get(address);
-    this.#attachCards(stack, modules, complaints);
+    applyTcpip(stacks.get(address), command, complaints);
+    return address;
+  }
+
+  /** Gives a stack its cards and attaches its modules. */
+  #attach(
+    stack: Stack,
+    modules: StackModules,
+    wanted: readonly WantedModule[],
+    attached: Attached[],
+    complaints: string[],
+  ): void {
+    const cards = this.#attachCards(stack, modules, wanted, complaints);
     for (const one of wanted) {
+      if (cards.has(one)) continue;
       try {
         const made = modules.attach(one);
         attached.push(made);
@@ -162,26 +177,37 @@ export class StackKeeper {
         complaints.push(`${one.label}: ${reasonOf(error)}`);
       }
     }
-    applyTcpip(stack, command, complaints);
-    return address;
   }
 
-  /** The cards of the lab file that no stack of the node has. */
-  #attachCards(stack: Stack, modules: StackModules, complaints: string[]): void {
+  /**
+   * The cards of the lab file that no stack of the node has. A `-d vnic` that names one of them, as `unit=0` does en0, is that card: returns those.
+   */
+  #attachCards(
+    stack: Stack,
+    modules: StackModules,
+    wanted: readonly WantedModule[],
+    complaints: string[],
+  ): ReadonlySet<WantedModule> {
+    const named = new Set<WantedModule>();
     let unit = 0;
     for (const [name, plug] of this.#cards) {
       const mac = hardwareAddress(this.#index, unit++);
       if (plugs.get(plug).device !== 0) continue;
-      if (attachVnic(stack, { name, mac, plug }) === 0)
+      const request = wanted.find((one) => cardNamed(one) === name);
+      const settings = request === undefined ? {} : settingsOf(stack, request, complaints);
+      if (request !== undefined) named.add(request);
+      if (attachVnic(stack, { name, mac, ...settings, plug }) === 0)
         complaints.push(`${name}: no room for another interface (ENOBUFS)`);
       else modules.noteCard(vnic);
     }
+    return named;
   }
 
   /** Takes down a stack that is out of the path space. No thread works. */
   #destroy(port: StackPort): void {
     this.#running.get(port)?.end();
     this.#running.delete(port);
+    releaseThreads(stacks.get(port.address), this.#engine);
     destroyInstance(port.address);
   }
 
@@ -213,6 +239,25 @@ export class StackKeeper {
 function variantOf(name: string): Variant {
   if (name === 'io-pkt-v6-hc') return VARIANT.v6hc;
   return name === 'io-pkt-v4' ? VARIANT.v4 : VARIANT.v4hc;
+}
+
+/** The interface that a `-d vnic` names with its number; undefined for other modules, and for a card that takes the first free number. */
+function cardNamed({ module, given }: WantedModule): string | undefined {
+  const unit = given.get('unit') ?? given.get('lan');
+  return module === vnic && unit !== undefined ? `${given.get('name') ?? 'en'}${unit}` : undefined;
+}
+
+/** What a `-d vnic` says of a card of the lab file. */
+function settingsOf(
+  stack: Stack,
+  { label, given }: WantedModule,
+  complaints: string[],
+): Omit<VnicOptions, 'mac' | 'name'> & { readonly mac?: Uint8Array } {
+  const { options, complaints: wrong } = readOptions(vnic.options ?? {}, given);
+  complaints.push(...wrong.map((text) => `${label}: ${text}`));
+  const { mac: _fresh, name: _name, ...settings } = vnicOptions(stack, options);
+  const mac = options.mac('mac');
+  return mac === undefined ? settings : { ...settings, mac };
 }
 
 /** Options of -ptcpip that this stack knows, by the variable they set. */

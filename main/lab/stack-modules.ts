@@ -18,6 +18,7 @@ import { parseOptions, readOptions } from '../../stack/net/module-options.ts';
 import { VARIANT_NAMES, moduleFile } from '../../stack/net/module.ts';
 import type { DriverSide, Finish, LoadableModule } from '../../stack/net/module.ts';
 import { stacks } from '../../stack/net/stack.ts';
+import { settleThreads } from '../../stack/io-pkt/threads.ts';
 import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
 import { SLOG } from '../../stack/runtime/messages/severity.ts';
 import type { Engine } from './engine.ts';
@@ -138,7 +139,11 @@ export class StackModules {
       const module = await library.load(name, undefined);
       if (this.#stack === 0) throw new SystemError(ERRNO.ENXIO, variant);
       const wanted: WantedModule = { label: `mount ${name}`, module, given: parseOptions(options) };
-      const attached = engine.whileHeld(() => this.attach(wanted));
+      const { attached, warnings } = engine.whileHeld(() => ({
+        attached: this.attach(wanted),
+        warnings: settleThreads(stacks.get(this.#stack), engine.workers()),
+      }));
+      for (const warning of warnings) node.log.write(SLOG.warning, variant, warning);
       const complaints = [...attached.complaints, ...(await this.finish(attached))];
       for (const complaint of complaints) node.log.write(SLOG.error, variant, complaint);
       return { interfaces: attached.interfaces, complaints };

@@ -1,5 +1,5 @@
 /**
- * The command line of io-pkt (Utilities Reference, "io-pkt-*"): -d driver options, -p protocol options, -i instance, -t threads, -P priority, -v.
+ * The command line of io-pkt (Utilities Reference, "io-pkt-*"): -d driver options, -p protocol options, -i instance, -t threads, -P priority, -D, -v.
  */
 import { parseOptions } from '../net/module-options.ts';
 
@@ -22,6 +22,10 @@ export interface StackCommand {
   readonly modules: readonly ModuleRequest[];
   /** Threads asked for; undefined: as the lab has. */
   readonly threads: number | undefined;
+  /** Of the stack's own work; undefined: the default. */
+  readonly priority: number | undefined;
+  /** -D: a thread of its own for the stack context. */
+  readonly dedicated: boolean;
   readonly verbose: boolean;
 }
 
@@ -50,9 +54,19 @@ function moduleOf(option: '-d' | '-p', name: string, rest: Words): ModuleRequest
   return { option, name, options: parseOptions(next) };
 }
 
-function wholeNumber(text: string, most: number): number | undefined {
+/** Options whose value is a number, with the least and the greatest. */
+const NUMBERS: Readonly<Record<string, readonly [number, number]>> = {
+  i: [0, 255],
+  t: [1, 64],
+  P: [1, 63],
+};
+
+/** Reads the number of an option; a text that says what is wrong if it is none. */
+function numberOf(letter: string, text: string): number | string {
+  const [least, most] = NUMBERS[letter]!;
   const value = Number(text);
-  return /^\d+$/.test(text) && value <= most ? value : undefined;
+  if (/^\d+$/.test(text) && value >= least && value <= most) return value;
+  return `-${letter} ${text}: not a whole number from ${least} to ${most}`;
 }
 
 /** Reads the words of a command line; a text that says what is wrong if it cannot. */
@@ -61,15 +75,17 @@ export function parseStackCommand(argv: readonly string[]): StackCommand | strin
   const drivers: ModuleRequest[] = [];
   const protocols: ModuleRequest[] = [];
   let tcpip: ReadonlyMap<string, string> = new Map();
-  let instance = 0;
-  let threads: number | undefined;
-  let verbose = false;
+  const numbers: Record<string, number> = {};
+  const flags = new Set<string>();
   while (rest.at < argv.length) {
     const word = argv[rest.at++]!;
     const letter = word[1] ?? '';
     if (!word.startsWith('-') || letter === '') return `'${word}' is too much; options begin with -`;
     if (WITHOUT_VALUE.includes(letter)) {
-      verbose ||= letter === 'v';
+      for (const flag of word.slice(1)) {
+        if (!WITHOUT_VALUE.includes(flag)) return `unknown option -${flag}`;
+        flags.add(flag);
+      }
       continue;
     }
     if (!WITH_VALUE.includes(letter)) return `unknown option -${letter}`;
@@ -80,15 +96,23 @@ export function parseStackCommand(argv: readonly string[]): StackCommand | strin
       const protocol = moduleOf('-p', value, rest);
       if (value === 'tcpip') tcpip = protocol.options;
       else protocols.push(protocol);
-    } else if (letter === 'i' || letter === 't') {
-      const number = wholeNumber(value, letter === 'i' ? 255 : 64);
-      if (number === undefined) return `-${letter} ${value}: not a number that is possible`;
-      if (letter === 'i') instance = number;
-      else threads = number;
+    } else if (NUMBERS[letter] !== undefined) {
+      const number = numberOf(letter, value);
+      if (typeof number === 'string') return number;
+      numbers[letter] = number;
     }
   }
   const prefix = (tcpip.get('prefix') ?? '').replace(/\/+$/, '');
   if (prefix !== '' && !prefix.startsWith('/')) return `prefix=${prefix}: a prefix begins with /`;
-  const modules = [...drivers, ...protocols];
-  return { variant: argv[0]!, instance, prefix, tcpip, modules, threads, verbose };
+  return {
+    variant: argv[0]!,
+    instance: numbers['i'] ?? 0,
+    prefix,
+    tcpip,
+    modules: [...drivers, ...protocols],
+    threads: numbers['t'],
+    priority: numbers['P'],
+    dedicated: flags.has('D'),
+    verbose: flags.has('v'),
+  };
 }

@@ -11,6 +11,7 @@ import { protocolOf } from '../net/protosw.ts';
 import { SO_ACCEPTCONN } from '../runtime/messages/request.ts';
 import { SS_ISCONNECTED, sockets } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
+import { limitInputQueue } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { readStatistics } from '../net/statistics.ts';
 import { getSysctl, listSysctl, setSysctl } from '../net/sysctl.ts';
@@ -64,6 +65,7 @@ export const statisticsControls: Pick<Controls, StatisticsCalls> = {
     if (name.startsWith('net.inet.ip.')) flushFlows(stack);
     const changed = setSysctl(stack.sysctl, name, value);
     if (typeof changed === 'string') throw new SystemError(ERRNO.EINVAL, changed);
+    limitInputQueue(stack.ptr);
     return changed;
   },
   STATISTICS(stack, { protocol }) {

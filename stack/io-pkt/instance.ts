@@ -8,6 +8,7 @@ import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { OP, requests } from '../runtime/messages/request.ts';
 import { random32, seedRandom } from '../runtime/random.ts';
+import { gates } from '../runtime/gate.ts';
 import { HANDLER, KIND, freeSource, newSource } from '../runtime/source.ts';
 import { calloutInit, wheelReset } from '../runtime/wheel.ts';
 import { now } from '../runtime/clock.ts';
@@ -17,7 +18,7 @@ import { attachLoopback } from '../net/loopback.ts';
 import { WAIT_NOWHERE, fail, unpark } from '../net/parking.ts';
 import { eachRoute, removeRoute } from '../net/route.ts';
 import { SS_COMPLETE, SS_NOFDREF, sockets } from '../net/socket.ts';
-import { stackParts, stackStruct, stacks } from '../net/stack.ts';
+import { limitInputQueue, stackParts, stackStruct, stacks } from '../net/stack.ts';
 import type { Stack, Variant } from '../net/stack.ts';
 import { initSysctl } from '../net/sysctl.ts';
 import { protocolOf } from '../net/protosw.ts';
@@ -29,8 +30,8 @@ import { freeBuried } from './graveyard.ts';
 
 const LOOPBACK_ADDRESS = 0x7f000001;
 const LOOPBACK_MASK = 0xff000000;
-/** Priority of stack work; receive work has 21. */
-const STACK_PRIORITY = 20;
+/** Priority of receive work and of the main thread, which a stack's own work has (io-pkt, "Threading priorities"). */
+export const DEFAULT_PRIORITY = 21;
 
 export interface InstanceOptions {
   /** Name of the node, for the instance's random numbers. */
@@ -39,6 +40,8 @@ export interface InstanceOptions {
   readonly variant: Variant;
   /** Run queue it is at home in. */
   readonly home: number;
+  /** -P: priority of the stack's own work, 1..63; default 21. */
+  readonly priority?: number;
 }
 
 /** Makes an instance that does not serve yet: see serveInstance(). 0 when there is no room. */
@@ -51,7 +54,7 @@ export function createInstance(options: InstanceOptions): number {
     arg: ptr,
     stack: ptr,
     home: options.home,
-    priority: STACK_PRIORITY,
+    priority: options.priority ?? DEFAULT_PRIORITY,
   });
   if (source === 0) {
     stacks.free(ptr);
@@ -62,8 +65,10 @@ export function createInstance(options: InstanceOptions): number {
   stack.instance = options.instance;
   stack.variant = options.variant;
   wheelReset(stackParts(ptr).wheel, now());
+  stack.receivePriority = DEFAULT_PRIORITY;
   initSysctl(stack.sysctl);
   calloutInit(stack.flowTimer, CALLOUT.ipFlow, ptr);
+  limitInputQueue(ptr);
   seedRandom(ptr + stackStruct.offsets.random, `io-pkt:${options.node}:${options.instance}`);
   stack.ipId = random32(ptr + stackStruct.offsets.random) & 0xffff;
   if (attachLoopback(stack, 'lo0') === 0) {
@@ -102,6 +107,7 @@ export function destroyInstance(ptr: number): void {
   }
   mFreeList(dequeueAll(stackParts(ptr).input));
   freeSource(stack.source);
+  if (stack.gate !== 0) gates.free(stack.gate);
   stacks.free(ptr);
 }
 

@@ -5,6 +5,7 @@ import { breakLock } from '../memory/lock.ts';
 import { i32 } from '../memory/memory.ts';
 import { breakBufferLocks } from '../memory/mbuf.ts';
 import { breakSlabLocks } from '../memory/slab.ts';
+import { breakGateLocks } from '../runtime/gate.ts';
 import { breakQueueLocks, runQueue } from '../runtime/run-queue.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { deliverReplies } from '../runtime/messages/post.ts';
@@ -41,6 +42,7 @@ export function recoverFrom(thread: number): number[] {
   breakSlabLocks(thread);
   breakQueueLocks(thread);
   freeStaged(thread);
+  breakGateLocks(thread);
   const current = runQueue(thread).current;
   if (current !== 0) {
     const stack = sources.get(current).stack;

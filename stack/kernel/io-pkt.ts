@@ -54,6 +54,8 @@ export interface MountedModule {
 export interface AttachOptions {
   /** Command line that pidin shows; default: the variant's name. */
   readonly argv?: readonly string[];
+  /** -P: priority of its process; default 21. */
+  readonly priority?: number;
   /** Called when somebody slays the stack's process; the stack is already out of the path space. */
   readonly onSlain?: () => void;
   /** Called before the process serves: for further paths. */
@@ -71,7 +73,7 @@ export function attachStack(node: LabNode, port: StackPort, options: AttachOptio
   node.stacks.set(port.prefix, port);
   return spawn(node, (self) => serveStack(self, port, options), {
     argv: options.argv ?? [port.variant],
-    priority: STACK_PRIORITY,
+    priority: options.priority ?? STACK_PRIORITY,
   });
 }
 

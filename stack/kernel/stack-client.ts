@@ -144,7 +144,8 @@ function unblock(stack: number, target: number, call: number): void {
   if (completions[requests.indexOf(target)]?.call !== call) return;
   const ptr = requests.alloc();
   if (ptr === 0) return;
-  fill(requests.get(ptr), stack, { op: OP.unblock, a: target, b: call | 0 });
+  const { priority } = requests.get(target);
+  fill(requests.get(ptr), stack, { op: OP.unblock, a: target, b: call | 0, priority });
   postRequest(ptr);
 }
 

@@ -91,6 +91,14 @@ export function queueLength(q: Queue): number {
 }
 const LEN = queueStruct.offsets.len;
 
+/** The first record, which stays where it is; 0 if there is none. Only its owner may free it meanwhile. */
+export function firstRecord(q: Queue): number {
+  lock(q.ptr);
+  const first = q.head;
+  unlock(q.ptr);
+  return first;
+}
+
 /** Takes the first record, 0 if there is none. */
 export function dequeue(q: Queue): number {
   if (q.len === 0) return 0;
@@ -105,14 +113,35 @@ export function dequeue(q: Queue): number {
   return record;
 }
 
+/** Takes the first `most` records as a list (linked by nextRecord), 0 if there are none. */
+export function dequeueSome(q: Queue, most: number): number {
+  if (q.len === 0) return 0;
+  lock(q.ptr);
+  const first = q.head;
+  if (q.len <= most) empty(q);
+  else {
+    let last = first;
+    for (let i = 1; i < most; i++) last = nextRecord(last);
+    q.head = nextRecord(last);
+    q.len -= most;
+    setNext(last, 0);
+  }
+  unlock(q.ptr);
+  return first;
+}
+
+function empty(q: Queue): void {
+  q.head = 0;
+  q.tail = 0;
+  q.len = 0;
+}
+
 /** Takes the whole list (linked by nextRecord), 0 if it is empty. */
 export function dequeueAll(q: Queue): number {
   if (q.len === 0) return 0;
   lock(q.ptr);
   const first = q.head;
-  q.head = 0;
-  q.tail = 0;
-  q.len = 0;
+  empty(q);
   unlock(q.ptr);
   return first;
 }

@@ -253,7 +253,7 @@ export function etherInputDone(ifp: Ifnet): boolean {
   const rest = enqueueList(stackParts(ifp.stack).input, first, last, batched);
   batched = 0;
   if (rest !== 0) {
-    ifp.iqdrops++;
+    for (let m = rest; m !== 0; m = nextRecord(m)) ifp.iqdrops++;
     mFreeList(rest);
   }
   return true;

@@ -52,6 +52,10 @@ export const ifnetStruct = struct('ifnet', {
   driver: 'u8',
   /** 1 while the device takes no more (shown as OACTIVE); under the transmit lock. */
   oactive: 'u8',
+  /** Priority of its receive work if it has one of its own, 0 if not. */
+  priority: 'u8',
+  /** 1 if its driver is not safe for more than one thread at a time. */
+  single: 'u8',
   /** Held during the driver's start(): any thread may send. */
   txLock: 'i32',
   flags: 'u32',
@@ -117,6 +121,8 @@ export interface Driver {
   /** True for a driver in io-net's style behind the shim: devn-NAME. */
   readonly legacy?: boolean;
   readonly description: string;
+  /** True if its functions must never run in two threads at once, as those of straight ports from NetBSD: then all sources of its stack are serviced one at a time. */
+  readonly singleThreaded?: boolean;
   /** Brings the device to life: sets RUNNING. Returns 0 or an errno. */
   init(ifp: Ifnet): number;
   /** Stops it: clears RUNNING, frees what waits; with `disable` the device is also taken from its cable. */
@@ -201,13 +207,16 @@ export interface InterfaceOptions {
   readonly flags: number;
   readonly mtu: number;
   readonly mtuMax: number;
-  /** Priority of its receive work, 0..63; default 21. */
+  /** Priority of its receive work, 1..63; default: that of the stack. */
   readonly priority?: number;
+  /** As of its driver, unless the device is another than the rest. */
+  readonly singleThreaded?: boolean;
 }
 
-const RECEIVE_PRIORITY = 21;
-
-/** Adds an interface to a stack; 0 when there is no room (ENOBUFS). Runs in the stack context, or before the stack serves. */
+/**
+ * Adds an interface to a stack; 0 when there is no room (ENOBUFS). Runs in the stack context, or while no thread works. What it says of threads and priorities
+ * counts when settleThreads() was called (io-pkt/threads.ts).
+ */
 export function ifAttach(stack: Stack, options: InterfaceOptions): number {
   const ptr = ifnets.alloc();
   if (ptr === 0) return 0;
@@ -218,7 +227,8 @@ export function ifAttach(stack: Stack, options: InterfaceOptions): number {
     arg: ptr,
     stack: stack.ptr,
     home,
-    priority: options.priority ?? RECEIVE_PRIORITY,
+    priority: stack.receivePriority,
+    gate: stack.gate,
   });
   if (source === 0) {
     ifnets.free(ptr);
@@ -234,6 +244,8 @@ export function ifAttach(stack: Stack, options: InterfaceOptions): number {
   ifp.flags = options.flags;
   ifp.mtu = options.mtu;
   ifp.mtuMax = options.mtuMax;
+  ifp.priority = options.priority ?? 0;
+  ifp.single = (options.singleThreaded ?? drivers[options.driver]?.singleThreaded) === true ? 1 : 0;
   sendQueue(ifp).max = sysctlValue(stack.ptr, SYSCTL.ifQueueLength);
   appendInterface(stack, ptr);
   return ptr;

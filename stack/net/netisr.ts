@@ -1,13 +1,16 @@
 /**
  * Work in the stack context: packets from the input queue, requests, timers, and then the interfaces on which something was queued. A thread that has
- * drained an interface enters the context in place if it is free (runtime/context.ts) and looks again after leaving it.
+ * drained an interface enters the context in place if it is free (runtime/context.ts) and looks again after leaving it. Hardware goes first: while a driver stops early
+ * with more to do, its packets wait for a service of the stack's own source, which a busy interface of higher priority keeps from coming on the same thread.
  */
 import { mFree, mbuf } from '../memory/mbuf.ts';
-import { dequeue, dequeueAll, nextRecord, queueLength } from '../memory/queue.ts';
+import { dequeue, dequeueAll, firstRecord, nextRecord, queueLength } from '../memory/queue.ts';
 import { refreshNow } from '../runtime/clock.ts';
 import { leave, tryEnter } from '../runtime/context.ts';
 import { REASON } from '../runtime/trace.ts';
-import { HANDLER, raise, raiseAt, setSourceHandler } from '../runtime/source.ts';
+import { levelOfClient } from '../runtime/messages/post.ts';
+import { requests as requestSlab } from '../runtime/messages/request.ts';
+import { HANDLER, raise, raiseAt, raiseAtLevel, setSourceHandler } from '../runtime/source.ts';
 import { calloutArg, calloutHandler, wheelNext, wheelTake } from '../runtime/wheel.ts';
 import { runCallout } from './callouts.ts';
 import { etherInputDone } from './ethernet.ts';
@@ -87,6 +90,16 @@ function hasWork(stack: number): boolean {
   return queueLength(input) !== 0 || queueLength(requests) !== 0;
 }
 
+/** Has the stack's own source serve what waits: packets at its own priority, requests alone at that of the first one's client. */
+function raiseStack(stack: number): void {
+  const { input, requests } = stackParts(stack);
+  const { source } = stacks.get(stack);
+  const request = queueLength(input) === 0 ? firstRecord(requests) : 0;
+  // A request that is gone by now was served by somebody who serves the others, too: at which level they are looked for does not matter then.
+  if (request === 0) raise(source);
+  else raiseAtLevel(source, levelOfClient(requestSlab.get(request).priority));
+}
+
 /** Works in the context of `stack` until nothing is left; true unless it stopped early for fairness. */
 function serveStack(stack: number, source: number, why: number): boolean {
   let reason = why;
@@ -107,7 +120,8 @@ function serveStack(stack: number, source: number, why: number): boolean {
 }
 
 function serviceStack(stack: number, source: number): boolean {
-  return serveStack(stack, source, REASON.stackEvent);
+  if (!serveStack(stack, source, REASON.stackEvent)) raiseStack(stack);
+  return true;
 }
 
 function serviceInterface(ifptr: number, source: number): boolean {
@@ -117,8 +131,10 @@ function serviceInterface(ifptr: number, source: number): boolean {
   const stack = ifp.stack;
   // What was bridged or forwarded on the way leaves from this very thread.
   startPending();
-  if (etherInputDone(ifp) && !serveStack(stack, source, REASON.afterHardware))
-    raise(stacks.get(stack).source);
+  if (etherInputDone(ifp)) {
+    const inPlace = finished && stacks.get(stack).dedicated === 0;
+    if (!inPlace || !serveStack(stack, source, REASON.afterHardware)) raiseStack(stack);
+  }
   if (finished && driver.enable(ifp)) finished = false;
   return finished;
 }

@@ -12,7 +12,7 @@ import { stackHead } from '../runtime/messages/post.ts';
 import { CALLOUT_BYTES, WHEEL_BYTES, wheelAt, wheelCancel, wheelSet } from '../runtime/wheel.ts';
 import type { Wheel } from '../runtime/wheel.ts';
 import { STATISTICS_BYTES } from './statistics.ts';
-import { SYSCTL_BYTES } from './sysctl.ts';
+import { SYSCTL, SYSCTL_BYTES } from './sysctl.ts';
 
 /** Buckets of a stack's hash tables. */
 export const CONNECTED_BUCKETS = 256;
@@ -69,6 +69,17 @@ export const stackStruct = struct('stack', {
   tcpBound: { bytes: BOUND_BUCKETS * 4 },
   udpBound: { bytes: BOUND_BUCKETS * 4 },
   rawBound: 'ptr',
+  /** Gate of its sources (runtime/gate.ts) if not all threads may work on them at once, 0 for none, and how many may then. */
+  gate: 'ptr',
+  threadLimit: 'u32',
+  /** Priority of receive work unless an interface has its own (rx_prio of -ptcpip). */
+  receivePriority: 'u8',
+  /** 1: only its own source takes the context, in a thread of its own (-D). */
+  dedicated: 'u8',
+  /** 1: a driver of its interfaces is not safe for more than one thread, so that one at a time works on all sources. */
+  single: 'u8',
+  /** 1: there are fewer threads than interfaces with a priority of their own, so that none of these counts. */
+  prioritiesVoid: 'u8',
   /** Why the context was taken last (REASON.*), and how often each thread has taken it. */
   contextReason: 'u32',
   contextTaken: { bytes: maxThreads * 8 },
@@ -143,6 +154,11 @@ export function stackParts(stack: number): Parts {
   while (parts.length <= index) parts.push(undefined);
   parts[index] = made;
   return made;
+}
+
+/** Gives the input queue the length that sysctl says. */
+export function limitInputQueue(stack: number): void {
+  stackParts(stack).input.max = sysctlValue(stack, SYSCTL.ipInputQueueLength);
 }
 
 /** Sets a callout of a stack (runtime/wheel.ts): its handler (callouts.ts) is called at `deadline`, ns. */

@@ -36,6 +36,13 @@ const TABLE = {
   ipHashSize: number('net.inet.ip.hashsize', 64, 1, 1024, 'buckets of the table of flows, a power of two'),
   ipDirectedBroadcast: flag('net.inet.ip.directed-broadcast', 0, 'forward directed broadcasts'),
   ipMaxFragPackets: number('net.inet.ip.maxfragpackets', 200, 0, 4096, 'most packets under reassembly'),
+  ipInputQueueLength: number(
+    'net.inet.ip.ifq.maxlen',
+    8192,
+    1,
+    65_536,
+    'length of the queue of packets for the upper layers, packets',
+  ),
   ipAnonPortMin: number('net.inet.ip.anonportmin', 49152, 1024, 65535, 'lowest ephemeral port'),
   ipAnonPortMax: number('net.inet.ip.anonportmax', 65535, 1024, 65535, 'highest ephemeral port'),
   icmpBroadcastEcho: flag('net.inet.icmp.bmcastecho', 0, 'answer echo requests to broadcast addresses'),

@@ -4,7 +4,7 @@
  */
 import { selfThread } from '../memory/memory.ts';
 import { now, refreshNow } from './clock.ts';
-import { nothingQueued, popOwn, runQueue, sleepUnless, steal, takeDueSource } from './run-queue.ts';
+import { nothingFor, popOwn, runQueue, sleepUnless, steal, takeDueSource } from './run-queue.ts';
 import { KIND, raise, service, sources } from './source.ts';
 import { TRACE, trace, tracing } from './trace.ts';
 
@@ -17,8 +17,9 @@ function run(source: number): void {
   const kind = sources.get(source).kind;
   latest = source;
   mine.current = source;
-  service(source);
+  const serviced = service(source);
   mine.current = 0;
+  if (!serviced) return;
   if (kind === KIND.hardware) mine.hardware++;
   else if (kind === KIND.stack) mine.stack++;
   else mine.other++;
@@ -49,6 +50,7 @@ export function turn(): boolean {
     run(own);
     return true;
   }
+  if (mine.dedicated !== 0) return false;
   const stolen = steal(selfThread);
   if (stolen === 0) return false;
   mine.stolen++;
@@ -67,7 +69,7 @@ let plannedDeadline = Infinity;
 
 /** Asked between announcing that we sleep and sleeping: a source or an earlier timer may have come in since. */
 function stillIdle(): boolean {
-  return nothingQueued() && mine.deadline >= plannedDeadline;
+  return nothingFor(selfThread) && mine.deadline >= plannedDeadline;
 }
 
 function nap(): void {

@@ -1,8 +1,16 @@
 /**
  * Run queues: one per worker, 64 priority levels, first in first out within a level, and the timers of the sources at home there.
- * A worker takes from its own queue first and steals only when it is idle; only sleepers are notified.
+ * A worker takes from its own queue first and steals only when it is idle; only sleepers are notified. A dedicated worker keeps to its own queue, and the others
+ * to theirs.
  */
-import { f64, i32 as sharedI32, maxThreads, region, u32 as sharedU32 } from '../memory/memory.ts';
+import {
+  f64,
+  i32 as sharedI32,
+  maxThreads,
+  region,
+  u32 as sharedU32,
+  u8 as sharedU8,
+} from '../memory/memory.ts';
 import { breakLock, lock, tryLock, unlock } from '../memory/lock.ts';
 import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
@@ -21,6 +29,7 @@ import type { Wheel } from './wheel.ts';
 // The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
 const i32 = sharedI32;
 const u32 = sharedU32;
+const u8 = sharedU8;
 
 const LEVELS = 64;
 
@@ -37,6 +46,8 @@ export const runQueueStruct = struct('runQueue', {
   current: 'ptr',
   /** 1 while a worker serves this queue. */
   staffed: 'u32',
+  /** 1: its worker does nothing else, and nobody else takes from it (-D of io-pkt). Changes only while no thread works. */
+  dedicated: 'u32',
   /** Earliest deadline of its timers, ns; Infinity if none. */
   deadline: 'f64',
   /** Sources serviced, by kind, and stolen from others. */
@@ -70,12 +81,19 @@ for (let thread = 0; thread < maxThreads; thread++) {
 /** The parts of a source that a run queue uses. */
 interface Runnable {
   readonly ptr: number;
-  readonly priority: number;
   readonly home: number;
+  /** 1 + the level that it is queued at, 0 while it is in no queue; under the lock of the queue of its home. */
+  queuedAt: number;
 }
 
-/** Word of a source's link (source.ts); its first word is its state, 0 while it is idle. */
-const LINK_WORD = 1;
+/** Word of a source's link (source.ts). */
+export const LINK_WORD = 1;
+const QUEUED_AT = 8;
+
+/** The level of a source: its first word is its state (source.ts), and above two bits the level. */
+export function levelOf(source: number): number {
+  return Atomics.load(i32, source >>> 2) >>> 2;
+}
 
 export function runQueue(thread: number): RunQueue {
   return queues[thread]!;
@@ -101,13 +119,21 @@ export function resetRunQueues(threads: number): void {
   }
 }
 
-/** Puts a source into the queue of its home and wakes whoever should serve it. */
+/** Puts a source into the queue of its home, at its level, and wakes whoever should serve it. */
 export function pushRunnable(source: Runnable): void {
   const home = source.home;
   const queue = queues[home]!;
-  const level = source.priority;
-  u32[(source.ptr >>> 2) + LINK_WORD] = 0;
   lock(queue.ptr);
+  append(queue, source);
+  const count = queue.count;
+  unlock(queue.ptr);
+  if (Atomics.load(i32, sleepersWord) !== 0) wakeFor(home, count);
+}
+
+/** Appends a source to its level. Under the queue's lock, so that it cannot miss a level that was raised meanwhile: see moveUp(). */
+function append(queue: RunQueue, source: Runnable): void {
+  const level = levelOf(source.ptr);
+  u32[(source.ptr >>> 2) + LINK_WORD] = 0;
   const head = (queue.heads >>> 2) + level;
   const tail = (queue.tails >>> 2) + level;
   if (u32[head] === 0) {
@@ -116,15 +142,25 @@ export function pushRunnable(source: Runnable): void {
     else queue.high |= 1 << (level - 32);
   } else u32[(u32[tail]! >>> 2) + LINK_WORD] = source.ptr;
   u32[tail] = source.ptr;
-  const count = queue.count + 1;
-  queue.count = count;
+  source.queuedAt = level + 1;
+  queue.count++;
+}
+
+/** The level of a source has been raised: it goes to the end of the new one, if it is in the queue and not on its way into it or out of it. */
+export function moveUp(source: Runnable): void {
+  const queue = queues[source.home]!;
+  lock(queue.ptr);
+  if (source.queuedAt !== 0 && source.queuedAt - 1 !== levelOf(source.ptr)) {
+    unlink(queue, source);
+    append(queue, source);
+  }
   unlock(queue.ptr);
-  if (Atomics.load(i32, sleepersWord) !== 0) wakeFor(home, count);
 }
 
 function wakeFor(home: number, count: number): void {
-  if (wake(home) || count < 2) return;
-  for (let thread = 0; thread <= shared.threads; thread++) if (wake(thread)) return;
+  if (wake(home) || count < 2 || queues[home]!.dedicated !== 0) return;
+  for (let thread = 0; thread <= shared.threads; thread++)
+    if (queues[thread]!.dedicated === 0 && wake(thread)) return;
 }
 
 /** Wakes a worker if it sleeps; says whether it did. */
@@ -144,6 +180,7 @@ function takeFrom(queue: RunQueue): number {
   u32[head] = next;
   if (next === 0) clearLevel(queue, level);
   queue.count--;
+  u8[ptr + QUEUED_AT] = 0;
   return ptr;
 }
 
@@ -152,28 +189,29 @@ function clearLevel(queue: RunQueue, level: number): void {
   else queue.high &= ~(1 << (level - 32));
 }
 
-/** Takes a source out of the queue of its home, if it is there: it is about to be freed. */
-export function removeRunnable(source: Runnable): void {
+/** Takes a source out of the queue of its home, if it is there; says whether it was. */
+export function removeRunnable(source: Runnable): boolean {
   const queue = queues[source.home]!;
-  const level = source.priority;
-  const head = (queue.heads >>> 2) + level;
-  const tail = (queue.tails >>> 2) + level;
   lock(queue.ptr);
-  let before = 0;
-  let at = u32[head]!;
-  while (at !== 0 && at !== source.ptr) {
-    before = at;
-    at = u32[(at >>> 2) + LINK_WORD]!;
-  }
-  if (at !== 0) {
-    const next = u32[(at >>> 2) + LINK_WORD]!;
-    if (before === 0) u32[head] = next;
-    else u32[(before >>> 2) + LINK_WORD] = next;
-    if (next === 0) u32[tail] = before;
-    if (u32[head] === 0) clearLevel(queue, level);
-    queue.count--;
-  }
+  const queued = source.queuedAt !== 0;
+  if (queued) unlink(queue, source);
   unlock(queue.ptr);
+  return queued;
+}
+
+/** Takes a source that is in the queue out of it. */
+function unlink(queue: RunQueue, source: Runnable): void {
+  const level = source.queuedAt - 1;
+  const head = (queue.heads >>> 2) + level;
+  let before = 0;
+  for (let at = u32[head]!; at !== source.ptr; at = u32[(at >>> 2) + LINK_WORD]!) before = at;
+  const next = u32[(source.ptr >>> 2) + LINK_WORD]!;
+  if (before === 0) u32[head] = next;
+  else u32[(before >>> 2) + LINK_WORD] = next;
+  if (next === 0) u32[(queue.tails >>> 2) + level] = before;
+  if (u32[head] === 0) clearLevel(queue, level);
+  queue.count--;
+  source.queuedAt = 0;
 }
 
 /** The most urgent source of a thread's own queue, 0 if it is empty. */
@@ -191,7 +229,7 @@ export function steal(thread: number): number {
   const threads = shared.threads;
   for (let i = 1; i <= threads; i++) {
     const victim = queues[(thread + i) % (threads + 1)]!;
-    if (victim.count === 0 || !tryLock(victim.ptr)) continue;
+    if (victim.count === 0 || victim.dedicated !== 0 || !tryLock(victim.ptr)) continue;
     const ptr = victim.count === 0 ? 0 : takeFrom(victim);
     unlock(victim.ptr);
     if (ptr !== 0) return ptr;
@@ -253,13 +291,23 @@ export function nextDeadline(): number {
   return best;
 }
 
-/** True if nothing is queued anywhere. */
-export function nothingQueued(): boolean {
-  for (let thread = 0; thread <= shared.threads; thread++) {
-    // Atomic, because a sleeper asks this between announcing that it sleeps and sleeping.
-    if (Atomics.load(i32, (queues[thread]!.ptr + COUNT) >>> 2) !== 0) return false;
+/** True if nothing is queued that a thread may take. */
+export function nothingFor(thread: number): boolean {
+  if (queues[thread]!.dedicated !== 0) return isEmpty(thread);
+  for (let other = 0; other <= shared.threads; other++) {
+    if (queues[other]!.dedicated === 0 && !isEmpty(other)) return false;
   }
   return true;
+}
+
+function isEmpty(thread: number): boolean {
+  // Atomic, because a sleeper asks this between announcing that it sleeps and sleeping.
+  return Atomics.load(i32, (queues[thread]!.ptr + COUNT) >>> 2) === 0;
+}
+
+/** Keeps a worker for the sources that are at home with it, or lets it share the work of all again. No thread works meanwhile. */
+export function setDedicated(thread: number, dedicated: boolean): void {
+  queues[thread]!.dedicated = dedicated ? 1 : 0;
 }
 
 /** No dead thread was servicing this source: it is freed. */

@@ -1,15 +1,18 @@
 /**
  * Event sources: whatever can need service — an interface's interrupt, a stack's own work, a link's delay line, a control pulse.
- * One source is serviced by at most one thread at a time; raising one that is already queued only marks it.
+ * One source is serviced by at most one thread at a time; raising one that is already queued only marks it, or moves it up when it has become more urgent.
  */
-import { i32 } from '../memory/memory.ts';
+import { i32, u32 } from '../memory/memory.ts';
 import { slab } from '../memory/slab.ts';
 import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
 import { CALLOUT_BYTES, calloutDeadline, calloutInit, calloutPending } from './wheel.ts';
+import { forgetParked, gates, leaveGate, passGate, setGateLimit } from './gate.ts';
 import {
+  LINK_WORD,
   cancelSourceTimer,
   forgetCurrent,
+  moveUp,
   pushRunnable,
   removeRunnable,
   setSourceTimer,
@@ -20,16 +23,23 @@ import { REASON, TRACE, trace, tracing } from './trace.ts';
 export const KIND = { hardware: 0, stack: 1, other: 2 } as const;
 export type Kind = (typeof KIND)[keyof typeof KIND];
 
+// What the two lowest bits of a source's state say; above them is the level at which it is queued, or is to be queued again.
 const IDLE = 0;
 const QUEUED = 1;
 const RUNNING = 2;
 /** Raised again while a thread services it. */
 const AGAIN = 3;
+const PHASE = 3;
+const LEVEL_SHIFT = 2;
+/** The most urgent level. */
+export const MOST_URGENT = 63;
 
 export const sourceStruct = struct('source', {
   state: 'i32',
   nextpkt: 'ptr',
-  /** 0..63, 63 is the most urgent. */
+  /** 1 + the level at which it is in a run queue (run-queue.ts), 0 while it is in none. */
+  queuedAt: 'u8',
+  /** Level at which it is queued unless somebody asks for a higher or a lower one: 0..63, 63 is the most urgent. */
   priority: 'u8',
   kind: 'u8',
   /** Index into the handlers of the runtime. */
@@ -40,6 +50,8 @@ export const sourceStruct = struct('source', {
   arg: 'ptr',
   /** The stack it belongs to, 0 for a link. */
   stack: 'ptr',
+  /** Gate of a stack that not all threads may work on at once (gate.ts), 0 for none. */
+  gate: 'ptr',
   serviced: 'f64',
   timer: { bytes: CALLOUT_BYTES },
 });
@@ -77,6 +89,7 @@ export interface SourceOptions {
   readonly stack: number;
   readonly home: number;
   readonly priority: number;
+  readonly gate?: number;
 }
 
 /** A new idle source, 0 when the slab is full. */
@@ -91,36 +104,90 @@ export function newSource(options: SourceOptions): number {
 
 /** Asks for service of a source: from any thread, any number of times. */
 export function raise(ptr: number): void {
+  raiseAtLevel(ptr, sources.get(ptr).priority);
+}
+
+/** Asks for service at a level of its own, such as the priority of a client; of several that are asked for, the most urgent counts. */
+export function raiseAtLevel(ptr: number, level: number): void {
   const word = ptr >>> 2;
   for (;;) {
     const state = Atomics.load(i32, word);
-    if (state === QUEUED || state === AGAIN) return;
-    const next = state === IDLE ? QUEUED : AGAIN;
-    if (Atomics.compareExchange(i32, word, state, next) !== state) continue;
-    if (tracing()) trace(TRACE.raise, ptr, sources.get(ptr).stack, REASON.none);
-    if (next === QUEUED) pushRunnable(sources.get(ptr));
+    const phase = state & PHASE;
+    const waits = phase === QUEUED || phase === AGAIN;
+    if (waits && state >>> LEVEL_SHIFT >= level) return;
+    const next = phase === IDLE ? QUEUED : phase === RUNNING ? AGAIN : phase;
+    if (Atomics.compareExchange(i32, word, state, next | (level << LEVEL_SHIFT)) !== state) continue;
+    if (tracing()) trace(TRACE.raise, ptr, sources.get(ptr).stack, REASON.none, level);
+    if (phase === IDLE) pushRunnable(sources.get(ptr));
+    else if (phase === QUEUED) moveUp(sources.get(ptr));
     return;
   }
 }
 
-/** Runs the handler of a source taken from a run queue, and queues it again if there is more. */
-export function service(ptr: number): void {
-  const word = ptr >>> 2;
+/** Runs the handler of a source taken from a run queue, and queues it again if there is more. False: not now, it waits at its gate. */
+export function service(ptr: number): boolean {
   const source = sources.get(ptr);
-  Atomics.store(i32, word, RUNNING);
-  if (tracing()) trace(TRACE.serviceBegin, ptr, source.stack, source.kind);
+  const { gate } = source;
+  if (gate !== 0 && !passGate(gates.get(gate), ptr)) return false;
+  const word = ptr >>> 2;
+  const level = Atomics.exchange(i32, word, RUNNING) >>> LEVEL_SHIFT;
+  if (tracing()) trace(TRACE.serviceBegin, ptr, source.stack, source.kind, level);
   const finished = handlers[source.handler]!(source.arg, ptr);
   source.serviced++;
-  if (tracing()) trace(TRACE.serviceEnd, ptr, source.stack, finished ? 1 : 0);
-  if (finished && Atomics.compareExchange(i32, word, RUNNING, IDLE) === RUNNING) return;
-  Atomics.store(i32, word, QUEUED);
+  if (tracing()) trace(TRACE.serviceEnd, ptr, source.stack, finished ? 1 : 0, level);
+  if (gate !== 0) readmit(leaveGate(gates.get(gate)));
+  if (finished && Atomics.compareExchange(i32, word, RUNNING, IDLE) === RUNNING) return true;
+  queueAgain(source, finished ? 0 : source.priority);
+  return true;
+}
+
+/** Back into the run queue, at the level that was asked for meanwhile and at least at `level`. */
+function queueAgain(source: Source, level: number): void {
+  const word = source.ptr >>> 2;
+  for (;;) {
+    const state = Atomics.load(i32, word);
+    const wanted = (state & PHASE) === AGAIN ? Math.max(state >>> LEVEL_SHIFT, level) : level;
+    if (Atomics.compareExchange(i32, word, state, QUEUED | (wanted << LEVEL_SHIFT)) === state) break;
+  }
   pushRunnable(source);
+}
+
+/** A source that waited at a gate goes back into its run queue; 0: none did. */
+function readmit(ptr: number): void {
+  if (ptr !== 0) pushRunnable(sources.get(ptr));
+}
+
+/** Lets at most `limit` threads work on the sources of a gate at once. */
+export function openGate(gate: number, limit: number): void {
+  for (let ptr = setGateLimit(gates.get(gate), limit); ptr !== 0;) {
+    const next = u32[(ptr >>> 2) + LINK_WORD]!;
+    readmit(ptr);
+    ptr = next;
+  }
+}
+
+/** Takes a source from the run queue, or the gate, where it waits. */
+function withdraw(source: Source): boolean {
+  if (source.gate !== 0) forgetParked(gates.get(source.gate), source.ptr);
+  return removeRunnable(source);
 }
 
 /** Puts a source that a dead thread was servicing back into its queue. */
 export function requeueAfterDeath(ptr: number): void {
-  Atomics.store(i32, ptr >>> 2, QUEUED);
-  pushRunnable(sources.get(ptr));
+  const source = sources.get(ptr);
+  withdraw(source);
+  Atomics.store(i32, ptr >>> 2, QUEUED | (source.priority << LEVEL_SHIFT));
+  pushRunnable(source);
+}
+
+/** Gives a source another home. No thread works meanwhile. */
+export function moveHome(source: Source, home: number): void {
+  const queued = removeRunnable(source);
+  const deadline = calloutPending(source.timer) ? calloutDeadline(source.timer) : Infinity;
+  cancelSourceTimer(source.timer, source.home);
+  source.home = home;
+  if (queued) pushRunnable(source);
+  if (deadline !== Infinity) setSourceTimer(source.timer, home, deadline);
 }
 
 /** True while nobody has raised it or services it. */
@@ -141,7 +208,9 @@ export function raiseAt(ptr: number, time: number): void {
 /** Frees a source. The caller makes sure that nobody services it or raises it any more. */
 export function freeSource(ptr: number): void {
   const source = sources.get(ptr);
-  if (Atomics.load(i32, ptr >>> 2) !== IDLE) removeRunnable(source);
+  if (Atomics.load(i32, ptr >>> 2) !== IDLE) withdraw(source);
+  // Had it just been let in by its gate, it would have let the next one in.
+  if (source.gate !== 0) openGate(source.gate, gates.get(source.gate).limit);
   cancelSourceTimer(source.timer, source.home);
   forgetCurrent(ptr);
   sources.free(ptr);

@@ -44,6 +44,8 @@ export interface TraceEntry {
   readonly source: number;
   readonly stack: number;
   readonly reason: number;
+  /** Level of the run queue: of raise, serviceBegin and serviceEnd. */
+  readonly level: number;
 }
 
 /** Switches tracing on (from an empty ring) or off. */
@@ -61,7 +63,7 @@ export function tracing(): boolean {
 }
 
 /** Writes an entry; the oldest is overwritten when the ring is full. */
-export function trace(kind: TraceKind, source: number, stack: number, reason: number): void {
+export function trace(kind: TraceKind, source: number, stack: number, reason: number, level = 0): void {
   const at = entries + (Atomics.add(i32, onWord + 1, 1) & (CAPACITY - 1)) * ENTRY;
   f64[at >>> 3] = readClock();
   u32[(at + 8) >>> 2] = source;
@@ -69,6 +71,7 @@ export function trace(kind: TraceKind, source: number, stack: number, reason: nu
   u8[at + 16] = selfThread;
   u8[at + 17] = kind;
   u8[at + 18] = reason;
+  u8[at + 19] = level;
 }
 
 /** The entries, oldest first. Exact while no thread runs. */
@@ -86,6 +89,7 @@ export function readTrace(): TraceEntry[] {
       thread: u8[at + 16]!,
       kind: u8[at + 17]! as TraceKind,
       reason: u8[at + 18]!,
+      level: u8[at + 19]!,
     });
   }
   return list;

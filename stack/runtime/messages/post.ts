@@ -6,7 +6,7 @@ import { i32, region, u32 } from '../../memory/memory.ts';
 import { QUEUE_BYTES, dequeueAll, enqueue, nextRecord, queueAt } from '../../memory/queue.ts';
 import { mFreeList } from '../../memory/mbuf.ts';
 import { struct } from '../../memory/struct.ts';
-import { raise } from '../source.ts';
+import { MOST_URGENT, raiseAtLevel } from '../source.ts';
 import { ERRNO } from './errno.ts';
 import { OP, requests } from './request.ts';
 import type { Request } from './request.ts';
@@ -59,7 +59,10 @@ export function setActivityListener(listener: () => void): void {
   onActivity = listener;
 }
 
-/** Puts a request (its `stack` set) into the stack's queue. A stack that does not serve answers ENXIO, or not at all if nobody waits for the answer. */
+/**
+ * Puts a request (its `stack` set) into the stack's queue, which is served at the priority of the most urgent request that waits: it floats to that of the client.
+ * A stack that does not serve answers ENXIO, or not at all if nobody waits for the answer.
+ */
 export function postRequest(ptr: number): void {
   const request = requests.get(ptr);
   const stack = request.stack;
@@ -70,8 +73,13 @@ export function postRequest(ptr: number): void {
     return;
   }
   enqueue(queueAt(stack + REQUESTS), ptr);
-  raise(u32[(stack + SOURCE) >>> 2]!);
+  raiseAtLevel(u32[(stack + SOURCE) >>> 2]!, levelOfClient(request.priority));
   onActivity();
+}
+
+/** The level of the run queues that stands for the priority of a client, 1 to 255 on Neutrino: its highest ones share the highest level. */
+export function levelOfClient(priority: number): number {
+  return Math.min(priority, MOST_URGENT);
 }
 
 function refuse(request: Request): void {

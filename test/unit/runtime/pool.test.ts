@@ -6,7 +6,7 @@ import { startClock } from '../../../stack/runtime/clock.ts';
 import { contextHolder } from '../../../stack/runtime/context.ts';
 import {
   nextDeadline,
-  nothingQueued,
+  nothingFor,
   resetRunQueues,
   runQueue,
   wake,
@@ -71,7 +71,7 @@ function buildModel({ threads, stackCount, interfaceCount, seed }: Shape): {
 
 /** True when every thread has nothing to do any more, now or later. */
 function quiet(): boolean {
-  if (!nothingQueued() || nextDeadline() !== Infinity) return false;
+  if (!nothingFor(0) || nextDeadline() !== Infinity) return false;
   let idle = true;
   sources.each(({ ptr }) => {
     idle &&= sourceIsIdle(ptr);

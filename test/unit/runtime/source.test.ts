@@ -4,7 +4,7 @@ import { jumpTo, refreshNow, startClock } from '../../../stack/runtime/clock.ts'
 import { runQueued, turn } from '../../../stack/runtime/loop.ts';
 import {
   nextDeadline,
-  nothingQueued,
+  nothingFor,
   popOwn,
   resetRunQueues,
   runQueue,
@@ -84,7 +84,7 @@ describe('a source', () => {
     raise(source);
     raiseAt(source, 10 * MS);
     resetRunQueues(1);
-    expect([nothingQueued(), nextDeadline()]).toEqual([true, Infinity]);
+    expect([nothingFor(0), nextDeadline()]).toEqual([true, Infinity]);
     raise(source);
     runQueued(10);
     raiseAt(source, 20 * MS);

@@ -106,8 +106,24 @@ describe('the trace', () => {
     jumpTo(1000);
     trace(TRACE.contextLeft, 100, 200, REASON.drained);
     expect(readTrace()).toEqual([
-      { time: 0, thread: 0, kind: TRACE.contextTaken, source: 100, stack: 200, reason: REASON.afterHardware },
-      { time: 1000, thread: 0, kind: TRACE.contextLeft, source: 100, stack: 200, reason: REASON.drained },
+      {
+        time: 0,
+        thread: 0,
+        kind: TRACE.contextTaken,
+        source: 100,
+        stack: 200,
+        reason: REASON.afterHardware,
+        level: 0,
+      },
+      {
+        time: 1000,
+        thread: 0,
+        kind: TRACE.contextLeft,
+        source: 100,
+        stack: 200,
+        reason: REASON.drained,
+        level: 0,
+      },
     ]);
     setTracing(false);
     expect([tracing(), readTrace().length]).toEqual([false, 2]);
