@@ -16,12 +16,14 @@ import { installRaw } from '../netinet/raw.ts';
 import { installTcp } from '../netinet/tcp.ts';
 import { installUdp } from '../netinet/udp.ts';
 import { installControl } from './control.ts';
+import { installThreads } from './threads.ts';
 
 export function installStack(): void {
   installNetisr();
   installBridge();
   installSockets();
   installControl();
+  installThreads();
   installVlan();
   installArp();
   installIp();

@@ -2,10 +2,12 @@
  * Which threads may work on a stack, and at which priorities (io-pkt, "Threading model" and "Threading priorities"): -t, -D, receive priorities of interfaces, drivers
  * that are not safe for more than one thread. All of it is decided while no thread works, and the sources carry what was decided.
  */
-import { gates } from '../runtime/gate.ts';
+import { gates, setFirstWaitListener } from '../runtime/gate.ts';
+import { SLOG } from '../runtime/messages/severity.ts';
 import { openGate, sources } from '../runtime/source.ts';
 import { driverOf, ifnets, interfaceName } from '../net/ifnet.ts';
 import type { Ifnet } from '../net/ifnet.ts';
+import { logStack } from '../net/log.ts';
 import type { Stack } from '../net/stack.ts';
 
 function interfacesOf(stack: Stack): Ifnet[] {
@@ -42,13 +44,31 @@ function settleSingle(stack: Stack): string[] {
 function settleGate(stack: Stack, threads: number): string[] {
   const limit = threadsFor(stack, threads);
   if (limit >= threads && stack.gate === 0) return [];
-  if (stack.gate === 0) stack.gate = gates.alloc();
-  // There are as many gates as stacks.
+  if (stack.gate === 0) stack.gate = newGate(stack);
   for (const ifp of interfacesOf(stack)) sources.get(ifp.source).gate = stack.gate;
   // The thread of -D is one more than those of -t.
   if (stack.dedicated === 0 || stack.single !== 0) sources.get(stack.source).gate = stack.gate;
   openGate(stack.gate, limit);
   return [];
+}
+
+/** There are as many gates as stacks, so that none is missing. */
+function newGate(stack: Stack): number {
+  const gate = gates.alloc();
+  gates.get(gate).stack = stack.ptr;
+  return gate;
+}
+
+/** Has the system log told, once for each stack, that it needs more threads than it may have: what needs one waits until one is free. */
+export function installThreads(): void {
+  setFirstWaitListener(({ stack, limit }) => {
+    const threads = limit === 1 ? '1 thread' : `${limit} threads`;
+    logStack(
+      stack,
+      SLOG.warning,
+      `out of threads: it may have ${threads}; what needs another waits until one is free`,
+    );
+  });
 }
 
 /** Receive priorities of interfaces count only if there are threads enough to keep them apart. */

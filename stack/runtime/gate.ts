@@ -17,11 +17,20 @@ export const gateStruct = struct('gate', {
   inside: 'u32',
   /** First of the sources that wait, in order of arrival. */
   parked: 'ptr',
+  /** The stack whose sources it is for. */
+  stack: 'ptr',
   /** How often a source had to wait. */
   waits: 'f64',
 });
 export type Gate = ViewOf<typeof gateStruct>;
 export const gates = slab(gateStruct, 2048);
+
+let onFirstWait: (gate: Gate) => void = () => undefined;
+
+/** Says who is told when a source has to wait at a gate for the first time, in whichever thread. */
+export function setFirstWaitListener(listener: (gate: Gate) => void): void {
+  onFirstWait = listener;
+}
 
 /** Lets this thread in to service a source, or parks the source and returns false. */
 export function passGate(gate: Gate, source: number): boolean {
@@ -32,7 +41,9 @@ export function passGate(gate: Gate, source: number): boolean {
     park(gate, source);
     gate.waits++;
   }
+  const first = !free && gate.waits === 1;
   unlock(gate.ptr);
+  if (first) onFirstWait(gate);
   return free;
 }
 

@@ -42,17 +42,26 @@ function raiseDue(): void {
     raise(due);
 }
 
+/** Turns without work after which a source is taken from a thread that does not come for it: it sleeps, or the machine does not let it run. */
+const PATIENCE = 100;
+/** Turns without work since the last one with. */
+let idle = 0;
+
 /** One unit of work: a due timer, a source of ours, or one of another thread. Says whether there was any. */
 export function turn(): boolean {
   raiseDue();
   const own = popOwn(selfThread);
   if (own !== 0) {
+    idle = 0;
     run(own);
     return true;
   }
-  if (mine.dedicated !== 0) return false;
-  const stolen = steal(selfThread);
-  if (stolen === 0) return false;
+  const stolen = mine.dedicated !== 0 ? 0 : steal(selfThread, idle >= PATIENCE);
+  if (stolen === 0) {
+    idle++;
+    return false;
+  }
+  idle = 0;
   mine.stolen++;
   if (tracing()) trace(TRACE.steal, stolen, 0, 0);
   run(stolen);
@@ -83,7 +92,6 @@ function nap(): void {
 
 /** The life of a worker: until `stopped` says so. */
 export function serve(stopped: () => boolean): void {
-  let idle = 0;
   /** When the turn before began, if there was work in it. */
   let working = -1;
   while (!stopped()) {
@@ -91,10 +99,8 @@ export function serve(stopped: () => boolean): void {
     // The clock is read once per turn anyway: the time from one to the next is what the first of them took.
     if (working >= 0) mine.busy += turnBegan - working;
     working = worked ? turnBegan : -1;
-    if (worked) idle = 0;
-    else if (++idle > SPINS) {
-      nap();
-      idle = 0;
-    }
+    if (idle <= SPINS) continue;
+    nap();
+    idle = 0;
   }
 }

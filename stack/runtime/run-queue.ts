@@ -78,19 +78,23 @@ for (let thread = 0; thread < maxThreads; thread++) {
   wheels.push(wheelAt(queue.wheel));
 }
 
-/** The parts of a source that a run queue uses. */
-interface Runnable {
-  readonly ptr: number;
-  readonly home: number;
-  /** 1 + the level that it is queued at, 0 while it is in no queue; under the lock of the queue of its home. */
-  queuedAt: number;
-}
+/** The head of every source (source.ts): what a run queue knows of it. */
+export const runnable = struct('runnable', {
+  /** What source.ts says of it in two bits; above them the level at which it is, or is to be, queued. */
+  state: 'i32',
+  nextpkt: 'ptr',
+  /** Worker whose run queue it goes to. */
+  home: 'u32',
+  /** 1 + the level that it is queued at, 0 while it is in no run queue; under the lock of that of its home. */
+  queuedAt: 'u8',
+});
+type Runnable = ViewOf<typeof runnable>;
 
-/** Word of a source's link (source.ts). */
-export const LINK_WORD = 1;
-const QUEUED_AT = 8;
+/** Word of a source's link. */
+export const LINK_WORD = runnable.offsets.nextpkt >>> 2;
+const QUEUED_AT = runnable.offsets.queuedAt;
 
-/** The level of a source: its first word is its state (source.ts), and above two bits the level. */
+/** The level of a source. */
 export function levelOf(source: number): number {
   return Atomics.load(i32, source >>> 2) >>> 2;
 }
@@ -224,12 +228,17 @@ export function popOwn(thread: number): number {
   return ptr;
 }
 
-/** A source of another thread's queue, 0 if there is nothing to steal. */
-export function steal(thread: number): number {
+/**
+ * A source of another thread's queue, 0 if there is nothing to steal. What that thread will take itself is left to it: it knows the record better.
+ * @param impatient takes it nevertheless
+ */
+export function steal(thread: number, impatient: boolean): number {
   const threads = shared.threads;
   for (let i = 1; i <= threads; i++) {
     const victim = queues[(thread + i) % (threads + 1)]!;
-    if (victim.count === 0 || victim.dedicated !== 0 || !tryLock(victim.ptr)) continue;
+    if (victim.count === 0 || victim.dedicated !== 0) continue;
+    const coming = victim.current === 0 && victim.staffed !== 0 && victim.count < 2;
+    if ((coming && !impatient) || !tryLock(victim.ptr)) continue;
     const ptr = victim.count === 0 ? 0 : takeFrom(victim);
     unlock(victim.ptr);
     if (ptr !== 0) return ptr;

@@ -15,6 +15,7 @@ import {
   moveUp,
   pushRunnable,
   removeRunnable,
+  runnable,
   setSourceTimer,
 } from './run-queue.ts';
 import { REASON, TRACE, trace, tracing } from './trace.ts';
@@ -35,17 +36,12 @@ const LEVEL_SHIFT = 2;
 export const MOST_URGENT = 63;
 
 export const sourceStruct = struct('source', {
-  state: 'i32',
-  nextpkt: 'ptr',
-  /** 1 + the level at which it is in a run queue (run-queue.ts), 0 while it is in none. */
-  queuedAt: 'u8',
+  ...runnable.fields,
   /** Level at which it is queued unless somebody asks for a higher or a lower one: 0..63, 63 is the most urgent. */
   priority: 'u8',
   kind: 'u8',
   /** Index into the handlers of the runtime. */
   handler: 'u16',
-  /** Worker whose run queue it goes to. */
-  home: 'u32',
   /** Given to the handler: the record the source belongs to. */
   arg: 'ptr',
   /** The stack it belongs to, 0 for a link. */

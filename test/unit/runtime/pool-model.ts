@@ -9,6 +9,7 @@ import { struct } from '../../../stack/memory/struct.ts';
 import { refreshNow } from '../../../stack/runtime/clock.ts';
 import { leave, tryEnter } from '../../../stack/runtime/context.ts';
 import { HANDLER, raise, raiseAt, setSourceHandler } from '../../../stack/runtime/source.ts';
+import type { SourceHandler } from '../../../stack/runtime/source.ts';
 import { REASON } from '../../../stack/runtime/trace.ts';
 
 export const interfaces = slab(
@@ -30,6 +31,9 @@ export const stacks = slab(
     context: 'i32',
     /** Threads that are in it: never more than one. */
     holders: 'i32',
+    /** Threads that service any of its sources, and how many that may be. */
+    servicers: 'i32',
+    limit: 'i32',
     source: 'ptr',
     /** Counted by plain loads and stores, as everything under the context is. */
     processed: 'u32',
@@ -41,7 +45,17 @@ export const packets = slab(struct('modelPacket', { spare: 'u32', nextpkt: 'ptr'
 
 const counters = region('model counters', 64) >>> 2;
 /** Services of a source that another thread was servicing; contexts entered that another thread held; packets without a record; threads that serve. */
-export const COUNTER = { twiceServiced: 0, twiceHeld: 1, dropped: 2, stop: 3, started: 4 } as const;
+export const COUNTER = {
+  twiceServiced: 0,
+  twiceHeld: 1,
+  dropped: 2,
+  stop: 3,
+  started: 4,
+  /** Services of a stack's sources by more threads at once than may work on it. */
+  tooMany: 5,
+  /** Not 0: every interface says that it has more to do, whatever it received. */
+  busy: 6,
+} as const;
 
 export function readCounter(counter: number): number {
   return Atomics.load(i32, counters + counter);
@@ -99,7 +113,20 @@ function nextRandom(ptr: number): number {
   return view.random >>> 8;
 }
 
+/** A handler that checks how many threads work on the stack of its source. */
+function limited(stackOf: (arg: number) => number, handler: SourceHandler): SourceHandler {
+  const { servicers, limit } = stacks.struct.offsets;
+  return (arg, source) => {
+    const stack = stackOf(arg);
+    if (Atomics.add(i32, wordOf(stack, servicers), 1) >= i32[wordOf(stack, limit)]!) count(COUNTER.tooMany);
+    const finished = handler(arg, source);
+    Atomics.sub(i32, wordOf(stack, servicers), 1);
+    return finished;
+  };
+}
+
 function serviceInterface(ptr: number, source: number): boolean {
+  if (readCounter(COUNTER.busy) !== 0) return serviceBusy(ptr);
   const view = interfaces.get(ptr);
   const servicers = wordOf(ptr, interfaces.struct.offsets.servicers);
   if (Atomics.add(i32, servicers, 1) !== 0) count(COUNTER.twiceServiced);
@@ -122,6 +149,16 @@ function serviceInterface(ptr: number, source: number): boolean {
   return !early;
 }
 
+/** A packet with each service, and more to come: what the stack is to do with it, it does by itself. */
+function serviceBusy(ptr: number): boolean {
+  const { stack } = interfaces.get(ptr);
+  const packet = packets.alloc();
+  if (packet !== 0) enqueue(queueAt(stacks.get(stack).input), packet);
+  raise(stacks.get(stack).source);
+  spend(200);
+  return false;
+}
+
 /** Counts this thread among those that serve. */
 export function announceStart(): void {
   count(COUNTER.started);
@@ -129,9 +166,16 @@ export function announceStart(): void {
 
 /** Tells the runtime of this thread how the model's sources are serviced. */
 export function installModel(): void {
-  setSourceHandler(HANDLER.interface, serviceInterface);
-  setSourceHandler(HANDLER.stack, (stack, source) => {
+  setSourceHandler(
+    HANDLER.interface,
+    limited((ptr) => interfaces.get(ptr).stack, serviceInterface),
+  );
+  const serviceStack: SourceHandler = (stack, source) => {
     enterStack(stack, source, REASON.stackEvent);
     return true;
-  });
+  };
+  setSourceHandler(
+    HANDLER.stack,
+    limited((stack) => stack, serviceStack),
+  );
 }

@@ -16,9 +16,11 @@ import {
   HANDLER,
   freeSource,
   newSource,
+  openGate,
   sourceIsIdle,
   sources,
 } from '../../../stack/runtime/source.ts';
+import { gates } from '../../../stack/runtime/gate.ts';
 import { TRACE, readTrace, setTracing } from '../../../stack/runtime/trace.ts';
 import type { TraceEntry } from '../../../stack/runtime/trace.ts';
 import { startThread } from '../../support/threads.ts';
@@ -32,15 +34,19 @@ interface Shape {
   readonly stackCount: number;
   readonly interfaceCount: number;
   readonly seed: number;
+  /** Threads that may work on one stack at once. */
+  readonly limit?: number;
 }
 
-function buildModel({ threads, stackCount, interfaceCount, seed }: Shape): {
+function buildModel({ threads, stackCount, interfaceCount, seed, limit }: Shape): {
   stackPtrs: number[];
   ifs: number[];
 } {
   const home = (i: number): number => 1 + (i % threads);
   const stackPtrs = Array.from({ length: stackCount }, (_, i) => {
     const ptr = stacks.alloc();
+    const gate = limit === undefined ? 0 : gates.alloc();
+    if (gate !== 0) openGate(gate, limit!);
     const options = {
       kind: KIND.stack,
       handler: HANDLER.stack,
@@ -48,8 +54,10 @@ function buildModel({ threads, stackCount, interfaceCount, seed }: Shape): {
       stack: ptr,
       home: home(i),
       priority: 10,
+      gate,
     };
     stacks.get(ptr).source = newSource(options);
+    stacks.get(ptr).limit = limit ?? threads;
     return ptr;
   });
   const ifs = Array.from({ length: interfaceCount }, (_, i) => {
@@ -62,6 +70,7 @@ function buildModel({ threads, stackCount, interfaceCount, seed }: Shape): {
       stack,
       home: home(i),
       priority: 21,
+      gate: sources.get(stacks.get(stack).source).gate,
     };
     Object.assign(interfaces.get(ptr), { source: newSource(options), stack, random: seed + i });
     return ptr;
@@ -118,7 +127,15 @@ function expectAlternating(
   expect(current.size).toBe(0);
 }
 
-async function runModel(shape: Shape): Promise<{ trace: TraceEntry[]; busy: number[] }> {
+interface Outcome {
+  readonly trace: TraceEntry[];
+  /** Services of interfaces by each thread. */
+  readonly busy: number[];
+  /** How often a source had to wait for a thread. */
+  readonly waits: number;
+}
+
+async function runModel(shape: Shape): Promise<Outcome> {
   startClock('real', shape.seed);
   resetRunQueues(shape.threads);
   for (const counter of Object.values(COUNTER)) setCounter(counter, 0);
@@ -141,13 +158,24 @@ async function runModel(shape: Shape): Promise<{ trace: TraceEntry[]; busy: numb
   });
   expect(readCounter(COUNTER.twiceServiced)).toBe(0);
   expect(readCounter(COUNTER.twiceHeld)).toBe(0);
+  expect(readCounter(COUNTER.tooMany)).toBe(0);
   expect(packets.report().inUse).toBe(0);
   const busy = numbers.map((thread) => runQueue(thread).hardware);
+  freeModel(stackPtrs, ifs);
+  setTracing(false);
+  let waits = 0;
+  gates.each((gate) => {
+    expect({ inside: gate.inside, parked: gate.parked }).toEqual({ inside: 0, parked: 0 });
+    waits += gate.waits;
+    gates.free(gate.ptr);
+  });
+  return { trace: readTrace(), busy, waits };
+}
+
+function freeModel(stackPtrs: readonly number[], ifs: readonly number[]): void {
   sources.each(({ ptr }) => freeSource(ptr));
   for (const ptr of ifs) interfaces.free(ptr);
   for (const ptr of stackPtrs) stacks.free(ptr);
-  setTracing(false);
-  return { trace: readTrace(), busy };
 }
 
 test('no source is serviced twice at once, no context is held twice, and nothing raised is lost', async () => {
@@ -164,6 +192,58 @@ test('no source is serviced twice at once, no context is held twice, and nothing
   });
   await fc.assert(property, { numRuns: 10, endOnFailure: true });
 }, 60_000);
+
+test('no more threads than may work on a stack at once, whatever is raised, and what had to wait is not lost', async () => {
+  const shape = fc.record({
+    threads: fc.integer({ min: 2, max: 4 }),
+    stackCount: fc.integer({ min: 1, max: 3 }),
+    interfaceCount: fc.integer({ min: 2, max: 12 }),
+    seed: fc.nat(),
+    limit: fc.integer({ min: 1, max: 3 }),
+  });
+  let waited = 0;
+  const property = fc.asyncProperty(shape, async (one) => {
+    const { trace, waits } = await runModel(one);
+    expectAlternating(trace, TRACE.serviceBegin, TRACE.serviceEnd, ({ source }) => source);
+    waited += waits;
+  });
+  await fc.assert(property, { numRuns: 8, endOnFailure: true });
+  // With one thread inside and others about, some source came at the wrong time.
+  for (let run = 0; waited === 0 && run < 20; run++)
+    waited += (await runModel({ threads: 3, stackCount: 1, interfaceCount: 12, seed: run, limit: 1 })).waits;
+  expect(waited).toBeGreaterThan(0);
+}, 60_000);
+
+test('a busy interface of high priority starves its stack on one thread, and not with two', async () => {
+  const processedWith = async (threads: number): Promise<number> => {
+    startClock('real', 1);
+    resetRunQueues(threads);
+    for (const counter of Object.values(COUNTER)) setCounter(counter, 0);
+    setCounter(COUNTER.busy, 1);
+    const { stackPtrs, ifs } = buildModel({ threads, stackCount: 1, interfaceCount: 1, seed: 1 });
+    const numbers = Array.from({ length: threads }, (_, i) => i + 1);
+    const running = numbers.map((thread) => startThread(entry, thread, undefined));
+    await until(() => readCounter(COUNTER.started) === threads);
+    receive(ifs[0]!);
+    const { stack } = interfaces.get(ifs[0]!);
+    const { serviced } = sources.get(stacks.get(stack).source);
+    await until(() => sources.get(interfaces.get(ifs[0]!).source).serviced > 2000);
+    const services = (): number => sources.get(stacks.get(stack).source).serviced - serviced;
+    if (threads > 1) await until(() => services() > 10);
+    const starvedOf = services();
+    setCounter(COUNTER.busy, 0);
+    await until(() => stacks.get(stack).processed > 0 && quiet());
+    setCounter(COUNTER.stop, 1);
+    numbers.forEach(wake);
+    await Promise.all(running.map(({ ended }) => ended));
+    // Once the interface has nothing more to do, its thread looks after the stack.
+    expect(packets.report().inUse).toBe(0);
+    freeModel(stackPtrs, ifs);
+    return starvedOf;
+  };
+  expect(await processedWith(1)).toBe(0);
+  expect(await processedWith(2)).toBeGreaterThan(10);
+});
 
 test('threads that fight over a context enter it one at a time', async () => {
   for (const counter of Object.values(COUNTER)) setCounter(counter, 0);
