@@ -27,7 +27,8 @@ function stackscope(): Command {
     const { createLabHost } = await import('./lab/lab-host.ts');
     return createLabHost(labPath);
   });
-  for (const verb of [runCommand(), topCommand(), checkCommand(), pcapCommand(), serve]) program.addCommand(verb);
+  for (const verb of [runCommand(), topCommand(), checkCommand(), pcapCommand(), serve])
+    program.addCommand(verb);
   return exitOnMisuse(program);
 }
 

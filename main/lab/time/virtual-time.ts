@@ -19,7 +19,7 @@ import {
   setOutsideListener,
   timeIsHeld,
 } from '../../../stack/runtime/outside.ts';
-import { nextDeadline, nothingQueued } from '../../../stack/runtime/run-queue.ts';
+import { nextDeadline, nothingFor } from '../../../stack/runtime/run-queue.ts';
 import { nextProgramDeadline, setTimerListener, wakePrograms } from '../../../stack/runtime/timers.ts';
 import type { Input, JournalEntry, Place } from './history.ts';
 import { Pace } from './pace.ts';
@@ -89,7 +89,7 @@ function nextTurn(): Promise<void> {
 
 /** True if the next event is one of the stacks and links: a source is queued, or its timer is due. */
 function sourceIsWaiting(): boolean {
-  return !nothingQueued() || nextDeadline() <= readClock();
+  return !nothingFor(0) || nextDeadline() <= readClock();
 }
 
 export class VirtualTime {
