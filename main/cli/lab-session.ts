@@ -12,6 +12,7 @@ import { openCaptureFiles } from '../lab/capture-file.ts';
 import type { CaptureFileRequest, CaptureFiles } from '../lab/capture-file.ts';
 import type { CapturePoint } from '../lab/file/endpoint.ts';
 import type { NormalLab } from '../lab/file/model.ts';
+import { pseudoLinkType } from '../lab/file/pseudo-interfaces.ts';
 import { startLab } from '../lab/lab.ts';
 import type { RunningLab } from '../lab/lab.ts';
 import { EXIT_FAILED, Failure, messageOf, usageFailure } from './failure.ts';
@@ -278,7 +279,7 @@ function wrongPoint(lab: NormalLab, at: CapturePoint): string | undefined {
       at.node,
       lab.nodes.map(({ name }) => name),
     );
-  if (node.interfaces.includes(at.interface)) return undefined;
+  if (node.interfaces.includes(at.interface) || pseudoLinkType(at.interface) !== undefined) return undefined;
   return `node ${at.node} has no interface ${at.interface}; it has: ${node.interfaces.join(', ') || 'none'}`;
 }
 

@@ -3,7 +3,7 @@
  * lab's clock. The files say nothing of the machine or the day: the same virtual run gives the same bytes.
  */
 import { readClock, wallClock } from '../../stack/runtime/clock.ts';
-import { LINKTYPE_ETHERNET } from '../capture/link-type.ts';
+import { LINKTYPE_ETHERNET, linkTypeName } from '../capture/link-type.ts';
 import type { PacketDirection } from '../capture/packet.ts';
 import { PcapWriter } from '../capture/pcap-writer.ts';
 import { PcapngWriter } from '../capture/pcapng-writer.ts';
@@ -12,6 +12,7 @@ import type { BatchSink } from '../capture/sink.ts';
 import type { Capture, CapturePlace, SeenPacket } from './captures.ts';
 import type { CapturePoint } from './file/endpoint.ts';
 import type { NormalLab } from './file/model.ts';
+import { pseudoLinkType } from './file/pseudo-interfaces.ts';
 import type { RunningLab } from './lab.ts';
 
 const APPLICATION = 'Stackscope';
@@ -47,10 +48,15 @@ export interface CaptureFiles {
   finish(): readonly CaptureFileReport[];
 }
 
-/** Names of the places that a capture point of a lab stands for, as `CapturePlace.name` has them. */
-export function placeNames(lab: NormalLab, at: CapturePoint): readonly string[] {
-  if (at.kind === 'all') return lab.links.map(({ name }) => `link:${name}`);
-  return [at.kind === 'link' ? `link:${at.link}` : `${at.node}:${at.interface}`];
+/** Names of the places that a capture point of a lab stands for, as `CapturePlace.name` has them, with their link types. */
+function placesOf(lab: NormalLab, at: CapturePoint): readonly (readonly [name: string, linkType: number])[] {
+  if (at.kind === 'all') return lab.links.map(({ name }) => [`link:${name}`, LINKTYPE_ETHERNET]);
+  if (at.kind === 'link') return [[`link:${at.link}`, LINKTYPE_ETHERNET]];
+  const isCard = lab.nodes.some(
+    ({ name, interfaces }) => name === at.node && interfaces.includes(at.interface),
+  );
+  const made = isCard ? undefined : pseudoLinkType(at.interface);
+  return [[`${at.node}:${at.interface}`, made ?? LINKTYPE_ETHERNET]];
 }
 
 /**
@@ -58,15 +64,15 @@ export function placeNames(lab: NormalLab, at: CapturePoint): readonly string[] 
  * @throws Error with the name of the file and the operating system's reason; no file stays open then.
  */
 export function openCaptureFiles(lab: NormalLab, requests: readonly CaptureFileRequest[]): CaptureFiles {
-  const byFile = new Map<string, Set<string>>();
+  const byFile = new Map<string, Map<string, number>>();
   for (const { at, file } of requests) {
-    const names = byFile.get(file) ?? new Set();
-    for (const name of placeNames(lab, at)) names.add(name);
-    byFile.set(file, names);
+    const places = byFile.get(file) ?? new Map<string, number>();
+    for (const [name, linkType] of placesOf(lab, at)) places.set(name, linkType);
+    byFile.set(file, places);
   }
   const files: OpenFile[] = [];
   try {
-    for (const [file, names] of byFile) files.push(new OpenFile(file, names));
+    for (const [file, places] of byFile) files.push(new OpenFile(file, places));
   } catch (error) {
     for (const file of files) file.finish();
     throw error;
@@ -128,13 +134,14 @@ class OpenFile {
   #error: string | undefined;
   #began = 0n;
 
-  constructor(file: string, names: ReadonlySet<string>) {
+  /** @param places names and link types of what goes into it. */
+  constructor(file: string, places: ReadonlyMap<string, number>) {
     this.#file = file;
+    const isClassic = file.toLowerCase().endsWith('.pcap');
+    if (isClassic) expectOneLinkType(file, places);
     this.#sink = openSink(file);
-    for (const name of names) this.#points.set(name, { id: this.#points.size, packets: 0 });
-    this.#writer = file.toLowerCase().endsWith('.pcap')
-      ? classicWriter(this.#sink)
-      : pcapngWriter(this.#sink, names);
+    for (const name of places.keys()) this.#points.set(name, { id: this.#points.size, packets: 0 });
+    this.#writer = isClassic ? classicWriter(this.#sink, places) : pcapngWriter(this.#sink, places);
   }
 
   begin(lab: RunningLab, places: readonly CapturePlace[]): void {
@@ -199,9 +206,18 @@ function sum(numbers: Iterable<number>): number {
   return total;
 }
 
-function pcapngWriter(sink: BatchSink, names: ReadonlySet<string>): PacketWriter {
+/** A classic pcap file names one link type for all its packets. */
+function expectOneLinkType(file: string, places: ReadonlyMap<string, number>): void {
+  const [first, ...others] = places;
+  const other = others.find(([, linkType]) => linkType !== first?.[1]);
+  if (first === undefined || other === undefined) return;
+  const [one, two] = [first, other].map(([name, linkType]) => `${name} (${linkTypeName(linkType)})`);
+  throw new Error(`${file} cannot hold packets of both ${one!} and ${two!}; name it .pcapng`);
+}
+
+function pcapngWriter(sink: BatchSink, places: ReadonlyMap<string, number>): PacketWriter {
   const writer = new PcapngWriter(sink, { application: APPLICATION });
-  for (const name of names) writer.addInterface({ name, linkType: LINKTYPE_ETHERNET, snapLen: SNAPLEN });
+  for (const [name, linkType] of places) writer.addInterface({ name, linkType, snapLen: SNAPLEN });
   return {
     write: (packet) => writer.writePacket(packet),
     finishPoint(interfaceId, received, dropped, startTime, endTime) {
@@ -211,8 +227,9 @@ function pcapngWriter(sink: BatchSink, names: ReadonlySet<string>): PacketWriter
   };
 }
 
-function classicWriter(sink: BatchSink): PacketWriter {
-  const writer = new PcapWriter(sink, { linkType: LINKTYPE_ETHERNET, snapLen: SNAPLEN, precision: 'ns' });
+function classicWriter(sink: BatchSink, places: ReadonlyMap<string, number>): PacketWriter {
+  const [linkType = LINKTYPE_ETHERNET] = places.values();
+  const writer = new PcapWriter(sink, { linkType, snapLen: SNAPLEN, precision: 'ns' });
   return { write: (packet) => writer.writePacket(packet), finishPoint: () => undefined };
 }
 

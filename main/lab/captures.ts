@@ -5,7 +5,9 @@
 import { drainCaptures, taps } from '../../stack/net/tap.ts';
 import type { CaptureVisitor } from '../../stack/net/tap.ts';
 import { wallClock } from '../../stack/runtime/clock.ts';
-import { ifnets } from '../../stack/net/ifnet.ts';
+import { IFT_BRIDGE, IFT_ETHER, ifnets } from '../../stack/net/ifnet.ts';
+import type { Ifnet } from '../../stack/net/ifnet.ts';
+import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../capture/link-type.ts';
 import { links } from './link-record.ts';
 
 /** A place where packets can be seen. */
@@ -15,6 +17,13 @@ export interface CapturePlace {
   readonly kind: 'link' | 'interface';
   /** Record that has the list of taps. */
   readonly ptr: number;
+  /** LINKTYPE number of what is seen there. */
+  readonly linkType: number;
+}
+
+/** The link type of what is seen at an interface: those that are no Ethernet show bare IP packets. */
+export function linkTypeOf({ type }: Ifnet): number {
+  return type === IFT_ETHER || type === IFT_BRIDGE ? LINKTYPE_ETHERNET : LINKTYPE_RAW;
 }
 
 /** A packet as it passed a point. `bytes` are valid during the call only. */

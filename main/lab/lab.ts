@@ -11,7 +11,8 @@ import type { ByteSink } from '../../stack/kernel/byte-stream.ts';
 import { mkdir, writeFile } from '../../stack/kernel/files.ts';
 import { createNode } from '../../stack/kernel/node.ts';
 import { spawn } from '../../stack/kernel/process.ts';
-import type { LabNode } from '../../stack/kernel/process.ts';
+import type { LabNode, StackPort } from '../../stack/kernel/process.ts';
+import { setInterfaceListener } from '../../stack/kernel/stack-client.ts';
 import { debugPool } from '../../stack/memory/memory.ts';
 import { leakReport } from '../../stack/memory/mbuf.ts';
 import { findInterface, ifnets, interfaceName } from '../../stack/net/ifnet.ts';
@@ -24,7 +25,8 @@ import { SLOG } from '../../stack/runtime/messages/severity.ts';
 import { sleepNs } from '../../stack/runtime/timers.ts';
 import '../../stack/utilities/programs.ts';
 import { runCommandLine } from '../../stack/utilities/shell/shell.ts';
-import { captureHub } from './captures.ts';
+import { LINKTYPE_ETHERNET } from '../capture/link-type.ts';
+import { captureHub, linkTypeOf } from './captures.ts';
 import type { CaptureHub, CapturePlace } from './captures.ts';
 import { startEngine } from './engine.ts';
 import type { Engine, TimeMode } from './engine.ts';
@@ -45,7 +47,10 @@ export interface LabOptions {
   readonly virtual?: VirtualTime;
   /** Called when links and nodes are there and no stack runs yet: capturing on links may begin. */
   readonly onBuilt?: (lab: RunningLab) => void;
-  /** Called when a stack of a node was started, the first one or a further one, and nothing runs on it yet: capturing on its interfaces may begin. */
+  /**
+   * Called when a node has new interfaces: a stack was started, the first one or a further one, and nothing runs on it yet; or a running one has got another
+   * interface. Capturing on them may begin.
+   */
   readonly onStack?: (lab: RunningLab, node: string) => void;
   /** Told of a start-up command that failed, and of what it printed on its standard error. */
   readonly onStartupFailure?: (node: string, line: string, status: number) => void;
@@ -60,7 +65,7 @@ export interface RunningLab {
   readonly links: ReadonlyMap<string, LabLinkRecord>;
   readonly ports: ReadonlyMap<string, TapPort>;
   readonly captures: CaptureHub;
-  /** The capture places there are now: all links, and all interfaces but loopback. */
+  /** The capture places there are now: all links, and all interfaces. */
   places(): CapturePlace[];
   /** The interface of a node by name, in whichever of its stacks it is. */
   findInterface(node: string, name: string): Ifnet | undefined;
@@ -125,6 +130,7 @@ class LabBuilder {
     });
     this.#engine = engine;
     this.#hub = captureHub((work) => engine.whileHeld(work));
+    setInterfaceListener((stack) => this.#onInterfaces(stack));
     for (const port of this.#lab.ports) this.#ports.set(port.name, await this.#openPort(port));
     whileTapsHeld(() => engine.whileHeld(() => this.#build(engine)));
     this.#running = this.#describe(engine, this.#hub);
@@ -238,10 +244,12 @@ class LabBuilder {
 
   #places(): CapturePlace[] {
     const list: CapturePlace[] = [];
-    for (const { name, ptr } of this.#links.values()) list.push({ name: `link:${name}`, kind: 'link', ptr });
+    for (const { name, ptr } of this.#links.values())
+      list.push({ name: `link:${name}`, kind: 'link', ptr, linkType: LINKTYPE_ETHERNET });
     for (const node of this.#nodes.keys()) {
       for (const ifp of this.#interfacesOf(node)) {
-        list.push({ name: `${node}:${interfaceName(ifp)}`, kind: 'interface', ptr: ifp.ptr });
+        const name = `${node}:${interfaceName(ifp)}`;
+        list.push({ name, kind: 'interface', ptr: ifp.ptr, linkType: linkTypeOf(ifp) });
       }
     }
     return list;
@@ -255,12 +263,25 @@ class LabBuilder {
     return true;
   }
 
+  /** The node that has a stack; undefined once it has ended. */
+  #ownerOf(stack: number): { node: LabNode; port: StackPort } | undefined {
+    for (const node of this.#nodes.values()) {
+      const port = [...node.stacks.values()].find(({ address }) => address === stack);
+      if (port !== undefined) return { node, port };
+    }
+    return undefined;
+  }
+
   /** Writes a line of a stack into the log of its node. */
   #log({ stack, severity, source, text }: StackLogLine): void {
-    for (const { log, stacks: ports } of this.#nodes.values()) {
-      const port = [...ports.values()].find(({ address }) => address === stack);
-      if (port !== undefined) log.write(severity, source === '' ? port.variant : source, text);
-    }
+    const owner = this.#ownerOf(stack);
+    owner?.node.log.write(severity, source === '' ? owner.port.variant : source, text);
+  }
+
+  #onInterfaces(stack: number): void {
+    const owner = this.#ownerOf(stack);
+    if (owner !== undefined && this.#running !== undefined)
+      this.#options.onStack?.(this.#running, owner.node.name);
   }
 
   /** A worker died: every node is told, those whose stack it was working on start again. */
@@ -295,6 +316,7 @@ class LabBuilder {
   async stop(): Promise<void> {
     if (this.#stopped) return;
     this.#stopped = true;
+    setInterfaceListener(undefined);
     for (const keeper of this.#keepers.values()) keeper.stopping = true;
     this.#engine?.windUp();
     await Promise.all([...this.#nodes.values()].map((node) => node.shutdown()));

@@ -135,7 +135,11 @@ export class StackKeeper {
       onSlain: () => this.#end(port),
       ...(command.priority !== undefined && { priority: command.priority }),
       onManager: (manager) => serveModuleFolder(manager, this.#library),
-      mount: (request) => modules.mount(request),
+      mount: async (request) => {
+        const reply = await modules.mount(request);
+        this.onStack();
+        return reply;
+      },
       mounted: () => modules.mounted(),
     });
     this.onStack();

@@ -313,7 +313,11 @@ export const interfaceControls: Pick<Controls, InterfaceCalls> = {
     const answer = {
       driver: `${driverFile(driver)}.so`,
       description: driver.description,
-      config: { ...driver.configuration(ifp), mac_address: macText(ifp.mac), mtu: ifp.mtu },
+      config: {
+        ...driver.configuration(ifp),
+        ...(ifp.type === IFT_ETHER && { mac_address: macText(ifp.mac) }),
+        mtu: ifp.mtu,
+      },
       stats: driver.statistics(ifp),
     };
     if (reset === true) clearCounters(ifp);

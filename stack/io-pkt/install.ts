@@ -7,6 +7,8 @@ import { installNetisr } from '../net/netisr.ts';
 import { installSockets } from '../net/socket-requests.ts';
 import { installVlan } from '../net/vlan.ts';
 import { installArp } from '../netinet/arp.ts';
+import { installGif } from '../netinet/gif.ts';
+import { installGre } from '../netinet/gre.ts';
 import { installIcmp } from '../netinet/icmp.ts';
 import { installFlows } from '../netinet/ip-flow.ts';
 import { installForwarding } from '../netinet/ip-forward.ts';
@@ -34,4 +36,6 @@ export function installStack(): void {
   installUdp();
   installTcp();
   installRaw();
+  installGif();
+  installGre();
 }

@@ -187,6 +187,15 @@ export function takeDatagramsInto(reply: Reply, targets: readonly DatagramTarget
   return taken;
 }
 
+let onChange: (stack: number) => void = () => undefined;
+
+/** Has `listener` told when a call has given a stack new interfaces, before the program that made it goes on; undefined: nobody. */
+export function setInterfaceListener(listener: ((stack: number) => void) | undefined): void {
+  onChange = listener ?? (() => undefined);
+}
+
+const ADDS_INTERFACES: ReadonlySet<ControlName> = new Set(['SIOCIFCREATE']);
+
 /** Makes a control call (ioctl, routing socket, sysctl) and returns its answer; throws SystemError with the stack's text. */
 export async function control<N extends ControlName>(
   stack: number,
@@ -197,5 +206,6 @@ export async function control<N extends ControlName>(
   const reply = await callStack(stack, { op: OP.control, data }).reply;
   const text = takeData(reply).toString();
   if (reply.status !== 0) throw new SystemError(reply.status, text === '' ? name : text);
+  if (ADDS_INTERFACES.has(name)) onChange(stack);
   return JSON.parse(text) as ControlOut<N>;
 }

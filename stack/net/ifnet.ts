@@ -36,6 +36,7 @@ export const IFT_ETHER = 6;
 export const IFT_LOOP = 24;
 export const IFT_SLIP = 28;
 export const IFT_PROPVIRTUAL = 53;
+export const IFT_TUNNEL = 131;
 export const IFT_BRIDGE = 209;
 export const IFT_GIF = 240;
 

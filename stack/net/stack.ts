@@ -80,6 +80,8 @@ export const stackStruct = struct('stack', {
   single: 'u8',
   /** 1: there are fewer threads than interfaces with a priority of their own, so that none of these counts. */
   prioritiesVoid: 'u8',
+  /** First tunnel (netinet/ip-tunnel.ts). */
+  tunnels: 'ptr',
   /** Why the context was taken last (REASON.*), and how often each thread has taken it. */
   contextReason: 'u32',
   contextTaken: { bytes: maxThreads * 8 },

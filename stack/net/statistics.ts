@@ -118,6 +118,14 @@ const TABLE = {
     tcpKeepDrops: 'connections dropped by keepalive',
     tcpChallengeAcks: 'challenge acks sent',
   },
+  tunnel: {
+    tunnelOut: 'packets encapsulated',
+    tunnelIn: 'packets decapsulated',
+    tunnelBad: 'dropped for bad or unknown headers',
+    tunnelNone: 'for no tunnel of this host',
+    tunnelLoops: 'dropped because their route leads through the tunnel itself',
+    tunnelIcmpErrors: 'ICMP errors about outer packets',
+  },
   arp: {
     arpOutRequests: 'requests sent',
     arpOutReplies: 'replies sent',

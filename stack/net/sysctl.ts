@@ -32,6 +32,8 @@ const TABLE = {
   ipForwarding: flag('net.inet.ip.forwarding', 0, 'forward IPv4 packets between interfaces'),
   ipRedirect: flag('net.inet.ip.redirect', 1, 'send ICMP redirects when forwarding'),
   ipTtl: number('net.inet.ip.ttl', 64, 1, 255, 'time to live of packets that are sent'),
+  ipGifTtl: number('net.inet.ip.gifttl', 30, 1, 255, 'time to live of the outer packets of gif tunnels'),
+  ipGreTtl: number('net.inet.ip.grettl', 30, 1, 255, 'time to live of the outer packets of gre tunnels'),
   ipMaxFlows: number('net.inet.ip.maxflows', 256, 0, 32_768, 'most flows that are fast-forwarded, 0: none'),
   ipHashSize: number('net.inet.ip.hashsize', 64, 1, 1024, 'buckets of the table of flows, a power of two'),
   ipDirectedBroadcast: flag('net.inet.ip.directed-broadcast', 0, 'forward directed broadcasts'),

@@ -238,6 +238,8 @@ export function announceAddress(ifp: Ifnet, address: number): void {
 
 /** An interface has begun to work, or has another hardware address: neighbours learn where its addresses are. */
 function onInterface(ifp: Ifnet, event: InterfaceEvent): void {
+  // Flows that are forwarded fast carry the old address.
+  if (event === 'mac') stacks.get(ifp.stack).routeGeneration++;
   if ((event !== 'up' && event !== 'mac') || (ifp.flags & IFF.BROADCAST) === 0) return;
   if ((ifp.flags & IFF.UP) === 0) return;
   for (let ptr = ifp.addresses; ptr !== 0; ptr = ifaddrs.get(ptr).next)

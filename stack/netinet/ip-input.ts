@@ -136,6 +136,11 @@ function ipDeliver(stack: number, packet: number): void {
     input(stack, m, header);
     return;
   }
+  unclaimed(stack, m);
+}
+
+/** A packet for this host that no transport has taken: raw sockets may want it, otherwise its sender is told. */
+export function unclaimed(stack: number, m: number): void {
   if (rawDeliver(stack, m) > 0) {
     mFree(m);
     return;

@@ -5,6 +5,7 @@ import type { Draft } from './draft.ts';
 import { parseCapturePoint } from './endpoint.ts';
 import { checkLinks } from './link-check.ts';
 import { parseHostAddress } from './ipv4.ts';
+import { pseudoLinkType } from './pseudo-interfaces.ts';
 import type { ShapeProblem } from './shape.ts';
 import { suggestions, type Suggest } from '../../../stack/kernel/suggest.ts';
 
@@ -126,5 +127,6 @@ function capturePointText(at: string, draft: Draft, suggest: Suggest): string | 
     return `there is no node ${point.node}${suggest(point.node, draft.nodes.keys())}`;
   const interfaces = draft.nodes.get(point.node);
   if (interfaces === undefined || interfaces.includes(point.interface)) return undefined;
+  if (pseudoLinkType(point.interface) !== undefined) return undefined;
   return `node ${point.node} has no interface ${point.interface}; it has ${interfaces.join(', ') || 'none'}`;
 }

@@ -1,5 +1,4 @@
 /** The packets of the ring as a pcapng file with one interface block per capture point. */
-import { LINKTYPE_ETHERNET } from '../../capture/link-type.ts';
 import { PcapngWriter } from '../../capture/pcapng-writer.ts';
 import { memorySink } from '../../capture/sink.ts';
 import type { ExportedFile } from '../../api/model.ts';
@@ -17,11 +16,11 @@ export function exportRing(
   const interfaces = new Map<string, number>();
   let packets = 0;
   for (let number = ring.first; number < ring.next; number++) {
-    const { time, point, length, bytes } = ring.raw(number);
+    const { time, point, linkType, length, bytes } = ring.raw(number);
     if (!wantsPoint(points, point)) continue;
     let interfaceId = interfaces.get(point);
     if (interfaceId === undefined) {
-      interfaceId = writer.addInterface({ name: point, linkType: LINKTYPE_ETHERNET });
+      interfaceId = writer.addInterface({ name: point, linkType });
       interfaces.set(point, interfaceId);
     }
     writer.writePacket({ interfaceId, time, data: bytes, originalLength: length });

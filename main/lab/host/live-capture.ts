@@ -1,7 +1,7 @@
 /**
  * Feeds the packets of a running lab to a listener: those of all links always, those of single interfaces while somebody wants them.
  */
-import { LINKTYPE_ETHERNET } from '../../capture/link-type.ts';
+import { linkTypeOf } from '../captures.ts';
 import type { Capture, CaptureListener, CapturePlace } from '../captures.ts';
 import type { RunningLab } from '../lab.ts';
 import type { RawPacket } from './packet-ring.ts';
@@ -26,7 +26,7 @@ export class LiveCapture {
       onPacket({
         time: wall,
         point: point.name,
-        linkType: LINKTYPE_ETHERNET,
+        linkType: point.linkType,
         length,
         bytes: new Uint8Array(bytes),
       });
@@ -75,5 +75,5 @@ export class LiveCapture {
 function interfacePlace(lab: RunningLab, name: string): CapturePlace | undefined {
   const [node = '', card = ''] = name.split(':', 2);
   const ifp = lab.findInterface(node, card);
-  return ifp === undefined ? undefined : { name, kind: 'interface', ptr: ifp.ptr };
+  return ifp === undefined ? undefined : { name, kind: 'interface', ptr: ifp.ptr, linkType: linkTypeOf(ifp) };
 }

@@ -107,6 +107,68 @@ test('several points share a file or have one each, and a name that ends in .pca
   expect({ time: seen.time, data: [...seen.data] }).toEqual({ time: sent.time, data: [...sent.data] });
 });
 
+describe('interfaces that a node makes itself', () => {
+  const made = ['alpha:gif0', 'alpha:lo0', 'alpha:vlan0', 'alpha:en0'];
+  const tunnel = (ends: string, addresses: string): string =>
+    `ifconfig gif0 create; ifconfig gif0 tunnel ${ends}; ifconfig gif0 ${addresses}`;
+  const vlan = (address: string): string =>
+    `ifconfig vlan0 create; ifconfig vlan0 vlan 7 vlanif en0; ifconfig vlan0 ${address}/24`;
+  const lines = [
+    `beta: ${tunnel('10.0.0.2 10.0.0.1', '10.9.0.2 10.9.0.1')}; ${vlan('10.7.0.2')}`,
+    `alpha: ${tunnel('10.0.0.1 10.0.0.2', '10.9.0.1 10.9.0.2')}; ${vlan('10.7.0.1')}`,
+    ...['10.9.0.2', '127.0.0.1', '10.7.0.2'].map((address) => `alpha: ping -c 1 ${address}`),
+  ];
+  const all = lines.flatMap((line) => ['--exec', line]);
+
+  test.skipIf(requires({ tools: ['tshark'] }))(
+    'are captured from the moment on that they are there, bare IP packets as such',
+    async () => {
+      const captures = made.flatMap((name) => ['--capture', `${name}=made.pcapng`]);
+      const { status, err } = await run(twoNodes, '--time', 'virtual', ...all, ...captures);
+      expect({ status, err }).toEqual({ status: 0, err: '' });
+      const fields = ['frame.interface_name', 'frame.encap_type', 'frame.protocols'];
+      const { stdout } = spawnSync(
+        findTool('tshark')!,
+        ['-r', path('made.pcapng'), '-T', 'fields', ...fields.flatMap((name) => ['-e', name])],
+        { encoding: 'utf8' },
+      );
+      const [ethernet, raw] = [1, 7];
+      expect([...new Set(stdout.trim().split('\n'))].sort()).toEqual(
+        [
+          `alpha:en0\t${ethernet}\teth:ethertype:arp`,
+          `alpha:en0\t${ethernet}\teth:ethertype:ip:ip:icmp:data`,
+          `alpha:en0\t${ethernet}\teth:ethertype:vlan:ethertype:arp`,
+          `alpha:en0\t${ethernet}\teth:ethertype:vlan:ethertype:ip:icmp:data`,
+          `alpha:gif0\t${raw}\traw:ip:icmp:data`,
+          `alpha:lo0\t${raw}\traw:ip:icmp:data`,
+          `alpha:vlan0\t${ethernet}\teth:ethertype:arp`,
+          `alpha:vlan0\t${ethernet}\teth:ethertype:ip:icmp:data`,
+        ].sort(),
+      );
+    },
+  );
+
+  test('go into a .pcap that has no other link type, and into no other', async () => {
+    const { status } = await run(twoNodes, '--time', 'virtual', ...all, '--capture', 'alpha:gif0=made.pcap');
+    expect(status).toBe(0);
+    const capture = await readCapture(path('made.pcap'));
+    expect(capture.interfaces[0]!.linkType).toBe(101);
+    expect(capture.packets.map(({ data }) => data[0])).toEqual([0x45, 0x45]);
+    const mixed = ['alpha:gif0', 'alpha:en0'].flatMap((name) => ['--capture', `${name}=mixed.pcap`]);
+    const refused = await run(twoNodes, '--time', 'virtual', ...mixed);
+    expect(refused).toMatchObject({ status: 2 });
+    expect(refused.err).toContain(
+      'mixed.pcap cannot hold packets of both alpha:gif0 (RAW) and alpha:en0 (EN10MB); name it .pcapng',
+    );
+  });
+
+  test('of a kind that there is not are no capture points', async () => {
+    const { status, err } = await run(twoNodes, '--time', 'virtual', '--capture', 'alpha:wan0=no.pcapng');
+    expect(status).toBe(2);
+    expect(err).toContain('node alpha has no interface wan0');
+  });
+});
+
 test('captures that the lab file asks for are written to its folder', async () => {
   mkdirSync(path('labs'));
   writeFileSync(
