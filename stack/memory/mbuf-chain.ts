@@ -4,9 +4,11 @@
 import { u8 as sharedU8 } from './memory.ts';
 import {
   ETHER_ALIGN,
+  MCLBYTES,
   M_PKTHDR,
   MLEN,
   MSIZE,
+  clusterBytes,
   mFree,
   mFreeOne,
   mGetCluster,
@@ -68,7 +70,8 @@ export function mToBytes(m: number, target: Uint8Array, limit: number): number {
   for (; m !== 0 && at < limit; m = mbuf(m).next) {
     const view = mbuf(m);
     const n = Math.min(view.len, limit - at);
-    target.set(u8.subarray(view.data, view.data + n), at);
+    const whole = n === MCLBYTES && view.data === view.ext;
+    target.set(whole ? clusterBytes(view.ext) : u8.subarray(view.data, view.data + n), at);
     at += n;
   }
   return at;
