@@ -62,6 +62,7 @@ export function createInstance(options: InstanceOptions): number {
   }
   const stack = stacks.get(ptr);
   stack.source = source;
+  stack.home = options.home;
   stack.instance = options.instance;
   stack.variant = options.variant;
   wheelReset(stackParts(ptr).wheel, now());

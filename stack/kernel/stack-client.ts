@@ -196,14 +196,15 @@ export function setInterfaceListener(listener: ((stack: number) => void) | undef
 
 const ADDS_INTERFACES: ReadonlySet<ControlName> = new Set(['SIOCIFCREATE']);
 
-/** Makes a control call (ioctl, routing socket, sysctl) and returns its answer; throws SystemError with the stack's text. */
+/** Makes a control call (ioctl, routing socket, sysctl) at the priority of the client and returns its answer; throws SystemError with the stack's text. */
 export async function control<N extends ControlName>(
   stack: number,
   name: N,
   argument: ControlIn<N>,
+  priority = DEFAULT_PRIORITY,
 ): Promise<ControlOut<N>> {
   const data = Buffer.from(JSON.stringify({ name, argument }));
-  const reply = await callStack(stack, { op: OP.control, data }).reply;
+  const reply = await callStack(stack, { op: OP.control, data, priority }).reply;
   const text = takeData(reply).toString();
   if (reply.status !== 0) throw new SystemError(reply.status, text === '' ? name : text);
   if (ADDS_INTERFACES.has(name)) onChange(stack);

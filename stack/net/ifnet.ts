@@ -21,7 +21,7 @@ import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
-import { HANDLER, KIND, freeSource, newSource, sources } from '../runtime/source.ts';
+import { HANDLER, KIND, freeSource, newSource } from '../runtime/source.ts';
 import { STATION, station } from './journey.ts';
 import { stacks, sysctlValue } from './stack.ts';
 import type { Stack } from './stack.ts';
@@ -221,13 +221,12 @@ export interface InterfaceOptions {
 export function ifAttach(stack: Stack, options: InterfaceOptions): number {
   const ptr = ifnets.alloc();
   if (ptr === 0) return 0;
-  const { home } = sources.get(stack.source);
   const source = newSource({
     kind: KIND.hardware,
     handler: HANDLER.interface,
     arg: ptr,
     stack: stack.ptr,
-    home,
+    home: stack.home,
     priority: stack.receivePriority,
     gate: stack.gate,
   });

@@ -29,6 +29,8 @@ export const stackStruct = struct('stack', {
   wheel: { bytes: WHEEL_BYTES },
   /** State of this stack's random numbers. */
   random: 'u32',
+  /** Run queue of its interfaces, and of its own source unless that has a thread of its own. */
+  home: 'u32',
   /** N of `-iN`. */
   instance: 'u32',
   /** Which io-pkt it is: a VARIANT. */

@@ -290,7 +290,7 @@ export function ioctl<N extends ControlName>(
   name: N,
   argument: ControlIn<N>,
 ): Promise<ControlOut<N>> {
-  return control(socketOf(proc, fd, 'ioctl').server.address, name, argument);
+  return control(socketOf(proc, fd, 'ioctl').server.address, name, argument, proc.priority);
 }
 
 /** A control call on the stack that the process uses (environment variable SOCK): what a command does that needs no socket of its own. */
@@ -299,5 +299,5 @@ export function stackControl<N extends ControlName>(
   name: N,
   argument: ControlIn<N>,
 ): Promise<ControlOut<N>> {
-  return control(stackOf(proc).address, name, argument);
+  return control(stackOf(proc).address, name, argument, proc.priority);
 }
