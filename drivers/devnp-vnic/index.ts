@@ -2,7 +2,7 @@
  * devnp-vnic: the lab's virtual network card. What the stack sends goes into the plug of its cable, what comes out of it goes up; frames are padded to the
  * Ethernet minimum, jumbo frames up to 9000 bytes pass, and the carrier follows the cable (io-pkt driver interface: init, stop, start, process, enable).
  */
-import { u8 } from '../../stack/memory/memory.ts';
+import { f64 as sharedF64, u32 as sharedU32, u8 } from '../../stack/memory/memory.ts';
 import {
   M_PKTHDR,
   mFreeList,
@@ -11,6 +11,7 @@ import {
   mTrailing,
   mWritable,
   mbuf,
+  mbufStruct,
   ownerTag,
 } from '../../stack/memory/mbuf.ts';
 import { chainLast } from '../../stack/memory/mbuf-chain.ts';
@@ -25,7 +26,7 @@ import {
 import { now } from '../../stack/runtime/clock.ts';
 import { IFF } from '../../stack/runtime/messages/control.ts';
 import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
-import { raise } from '../../stack/runtime/source.ts';
+import { raise, serviceInPlace } from '../../stack/runtime/source.ts';
 import { CARD_OPTIONS, cardFrom } from '../../stack/net/card-options.ts';
 import type { CardIdentity } from '../../stack/net/card-options.ts';
 import { ETHERMTU, ETHER_ADDRESS, ETHER_MIN, etherInput } from '../../stack/net/ethernet.ts';
@@ -41,7 +42,7 @@ import {
   startInterface,
 } from '../../stack/net/ifnet.ts';
 import type { Driver, Ifnet } from '../../stack/net/ifnet.ts';
-import { STATION, station } from '../../stack/net/journey.ts';
+import { STATION, following, station } from '../../stack/net/journey.ts';
 import { frameBytes, frameCount, splitFrame } from '../../stack/net/segmentation.ts';
 import { clearPlug, freePlug, newPlug, plugCarrier, plugIn, plugOut, plugs } from '../../stack/net/plug.ts';
 import type { Plug } from '../../stack/net/plug.ts';
@@ -49,6 +50,17 @@ import type { DriverModule, ModuleOptions } from '../../stack/net/module.ts';
 import { stacks } from '../../stack/net/stack.ts';
 import type { Stack } from '../../stack/net/stack.ts';
 import { OUTBOUND, tapPacket } from '../../stack/net/tap.ts';
+
+// The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
+const f64 = sharedF64;
+const u32 = sharedU32;
+
+// Fields of frames that are only passed on, by word.
+const NEXTPKT = mbufStruct.offsets.nextpkt >>> 2;
+const PKTLEN = mbufStruct.offsets.pktLen >>> 2;
+const OWNER = mbufStruct.offsets.owner >>> 2;
+const SEGMENT = mbufStruct.offsets.segment >>> 2;
+const TIME = mbufStruct.offsets.time >>> 3;
 
 export const VNIC_MTU_MAX = 9000;
 const DRIVER_OWNER = ownerTag('driver');
@@ -177,12 +189,36 @@ function gatherOne(ifp: Ifnet, m: number): void {
     tapPacket(ifp.taps, m, OUTBOUND, now());
     station(m, STATION.tap, ifp.ptr, OUTBOUND);
   }
-  if (records === 0) first = m;
-  else mbuf(last).nextpkt = m;
-  last = m;
-  records++;
+  append(m);
   frames += frameCount(m);
   bytes += frameBytes(m);
+}
+
+/** Takes frames that nobody looks at. */
+function gatherAll(ifp: Ifnet, list: number): void {
+  const time = now();
+  for (let m = list; m !== 0;) {
+    const word = m >>> 2;
+    const next = u32[word + NEXTPKT]!;
+    if (u32[word + PKTLEN]! < ETHER_MIN || u32[word + SEGMENT] !== 0) {
+      u32[word + NEXTPKT] = 0;
+      gatherOne(ifp, m);
+    } else {
+      u32[word + OWNER] = DRIVER_OWNER;
+      f64[(m >>> 3) + TIME] = time;
+      append(m);
+      frames++;
+      bytes += u32[word + PKTLEN]!;
+    }
+    m = next;
+  }
+}
+
+function append(m: number): void {
+  if (records === 0) first = m;
+  else u32[(last >>> 2) + NEXTPKT] = m;
+  last = m;
+  records++;
 }
 
 /** Moves the send queue into the plug, as far as that has room: the rest waits (OACTIVE) until the link has taken some. */
@@ -194,7 +230,8 @@ function start(ifp: Ifnet): void {
   frames = 0;
   bytes = 0;
   const room = out.max - out.len;
-  if (queue.len <= room) {
+  if (queue.len <= room && ifp.taps === 0 && !following()) gatherAll(ifp, dequeueAll(queue));
+  else if (queue.len <= room) {
     for (let m = dequeueAll(queue); m !== 0;) {
       const next = nextRecord(m);
       mbuf(m).nextpkt = 0;
@@ -218,7 +255,7 @@ function start(ifp: Ifnet): void {
     return;
   }
   mFreeList(enqueueList(out, first, last, records));
-  raise(plug.link);
+  serviceInPlace(plug.link);
 }
 
 function process(ifp: Ifnet): boolean {

@@ -11,7 +11,14 @@ import { slab } from '../../stack/memory/slab.ts';
 import { struct } from '../../stack/memory/struct.ts';
 import type { ViewOf } from '../../stack/memory/struct.ts';
 import { refreshNow } from '../../stack/runtime/clock.ts';
-import { HANDLER, KIND, freeSource, newSource, raise, setSourceHandler } from '../../stack/runtime/source.ts';
+import {
+  HANDLER,
+  KIND,
+  freeSource,
+  newSource,
+  serviceInPlace,
+  setSourceHandler,
+} from '../../stack/runtime/source.ts';
 import { ETHER_HEADER } from '../../stack/net/ethernet.ts';
 import { freePlug, newPlug, plugIn, plugOut, plugs } from '../../stack/net/plug.ts';
 
@@ -207,7 +214,7 @@ function serviceSwitch(ptr: number): boolean {
   }
   for (let port = self.ports; port !== 0; port = ports.get(port).next) {
     const plug = plugs.get(ports.get(port).plug);
-    if (plug.link !== 0 && plugOut(plug).len !== 0) raise(plug.link);
+    if (plug.link !== 0 && plugOut(plug).len !== 0) serviceInPlace(plug.link);
   }
   return true;
 }

@@ -43,7 +43,8 @@ export function recoverFrom(thread: number): number[] {
   breakQueueLocks(thread);
   freeStaged(thread);
   breakGateLocks(thread);
-  const current = runQueue(thread).current;
+  const { current, within } = runQueue(thread);
+  if (within !== 0) requeueAfterDeath(within);
   if (current !== 0) {
     const stack = sources.get(current).stack;
     if (stack !== 0 && !faulted.includes(stack)) faulted.push(stack);

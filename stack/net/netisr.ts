@@ -10,7 +10,7 @@ import { leave, tryEnter } from '../runtime/context.ts';
 import { REASON } from '../runtime/trace.ts';
 import { levelOfClient } from '../runtime/messages/post.ts';
 import { requests as requestSlab } from '../runtime/messages/request.ts';
-import { HANDLER, raise, raiseAt, raiseAtLevel, setSourceHandler } from '../runtime/source.ts';
+import { HANDLER, raise, raiseAt, raiseAtLevel, setSourceHandler, shouldGiveWay } from '../runtime/source.ts';
 import { calloutArg, calloutHandler, wheelNext, wheelTake } from '../runtime/wheel.ts';
 import { runCallout } from './callouts.ts';
 import { etherInputDone } from './ethernet.ts';
@@ -18,7 +18,7 @@ import { driverOf, ifnets, startPending } from './ifnet.ts';
 import { STATION, station } from './journey.ts';
 import { noteContext, stackParts, stacks } from './stack.ts';
 
-/** Batches of work in one stay in the context before other sources get their turn. */
+/** Batches of work in one stay in the context before others get their turn; those that are as urgent get it after each. */
 const ROUNDS = 64;
 /** Packets between two looks at what is to be sent. */
 const BATCH = 32;
@@ -69,7 +69,7 @@ function round(stack: number): boolean {
   const packets = dequeueAll(input);
   if (packets !== 0) inputBatch(stack, packets);
   let any = packets !== 0;
-  for (let request = dequeue(requests); request !== 0; request = dequeue(requests)) {
+  for (let request = dequeue(requests); request !== 0; request = shouldGiveWay() ? 0 : dequeue(requests)) {
     runRequest(request);
     any = true;
   }
@@ -100,6 +100,15 @@ function raiseStack(stack: number): void {
   else raiseAtLevel(source, levelOfClient(requestSlab.get(request).priority));
 }
 
+/** Rounds until nothing is left, or somebody else should have a turn. */
+function work(stack: number): boolean {
+  for (let rounds = 0; rounds < ROUNDS; rounds++) {
+    if (!round(stack)) return true;
+    if (shouldGiveWay()) return false;
+  }
+  return false;
+}
+
 /** Works in the context of `stack` until nothing is left; true unless it stopped early for fairness. */
 function serveStack(stack: number, source: number, why: number): boolean {
   let reason = why;
@@ -108,12 +117,11 @@ function serveStack(stack: number, source: number, why: number): boolean {
     noteContext(stack, reason);
     // What another thread did here last must not lie in the future of this one.
     refreshNow();
-    let rounds = 0;
-    while (rounds < ROUNDS && round(stack)) rounds++;
+    const finished = work(stack);
     const next = wheelNext(stackParts(stack).wheel);
     leave(stack, source);
     if (next !== Infinity) raiseAt(stacks.get(stack).source, next);
-    if (rounds === ROUNDS) return false;
+    if (!finished && hasWork(stack)) return false;
     reason = REASON.recheck;
   } while (hasWork(stack));
   return true;

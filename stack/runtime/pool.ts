@@ -88,6 +88,7 @@ export async function startPool(options: PoolOptions): Promise<Pool> {
     reclaimMagazines(thread);
     whileHeld(() => options.onDeath(thread, reason));
     runQueue(thread).current = 0;
+    runQueue(thread).within = 0;
     hire(thread).catch((error: Error) => whileHeld(() => options.onDeath(thread, error.message)));
   }
 

@@ -44,6 +44,8 @@ export const runQueueStruct = struct('runQueue', {
   timerLock: 'i32',
   /** Source its worker is servicing, 0 while between two. */
   current: 'ptr',
+  /** Source its worker is servicing in the middle of that one (serviceInPlace() of source.ts), 0 for none. */
+  within: 'ptr',
   /** 1 while a worker serves this queue. */
   staffed: 'u32',
   /** 1: its worker does nothing else, and nobody else takes from it (-D of io-pkt). Changes only while no thread works. */
@@ -68,7 +70,9 @@ const TIMER_LOCK = runQueueStruct.offsets.timerLock;
 const COUNT = runQueueStruct.offsets.count;
 
 const base = region('run queues', runQueueStruct.size * maxThreads);
-const shared = struct('runtime', { sleepers: 'i32', threads: 'u32' }).at(region('runtime', 64));
+const shared = struct('runtime', { sleepers: 'i32', threads: 'u32', inPlace: 'u32' }).at(
+  region('runtime', 64),
+);
 const sleepersWord = shared.ptr >>> 2;
 const queues: RunQueue[] = [];
 const wheels: Wheel[] = [];
@@ -108,9 +112,15 @@ export function poolSize(): number {
   return shared.threads;
 }
 
+/** True where a source may be serviced in the middle of another one: with workers, not where every event has its place in virtual time. */
+export function mayServiceInPlace(): boolean {
+  return shared.inPlace !== 0;
+}
+
 /** Forgets all that was queued and all timers, and sets how many threads there are. Call it while no thread runs. */
 export function resetRunQueues(threads: number): void {
   shared.threads = threads;
+  shared.inPlace = threads > 0 ? 1 : 0;
   for (let thread = 0; thread < maxThreads; thread++) {
     const queue = queues[thread]!;
     const wheel = wheels[thread]!;
@@ -191,6 +201,12 @@ function takeFrom(queue: RunQueue): number {
 function clearLevel(queue: RunQueue, level: number): void {
   if (level < 32) queue.low &= ~(1 << level);
   else queue.high &= ~(1 << (level - 32));
+}
+
+/** True while a source at `level` or above waits in a thread's own queue. */
+export function urgentWaits(thread: number, level: number): boolean {
+  const { high, low } = queues[thread]!;
+  return (high !== 0 ? 63 - Math.clz32(high) : 31 - Math.clz32(low)) >= level;
 }
 
 /** Takes a source out of the queue of its home, if it is there; says whether it was. */
@@ -321,7 +337,10 @@ export function setDedicated(thread: number, dedicated: boolean): void {
 
 /** No dead thread was servicing this source: it is freed. */
 export function forgetCurrent(source: number): void {
-  for (const queue of queues) if (queue.current === source) queue.current = 0;
+  for (const queue of queues) {
+    if (queue.current === source) queue.current = 0;
+    if (queue.within === source) queue.within = 0;
+  }
 }
 
 /** Frees the locks of run queues that a dead thread holds. */

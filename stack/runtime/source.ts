@@ -2,7 +2,7 @@
  * Event sources: whatever can need service — an interface's interrupt, a stack's own work, a link's delay line, a control pulse.
  * One source is serviced by at most one thread at a time; raising one that is already queued only marks it, or moves it up when it has become more urgent.
  */
-import { i32, u32 } from '../memory/memory.ts';
+import { i32, selfThread, u32 } from '../memory/memory.ts';
 import { slab } from '../memory/slab.ts';
 import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
@@ -12,11 +12,14 @@ import {
   LINK_WORD,
   cancelSourceTimer,
   forgetCurrent,
+  mayServiceInPlace,
   moveUp,
   pushRunnable,
   removeRunnable,
+  runQueue,
   runnable,
   setSourceTimer,
+  urgentWaits,
 } from './run-queue.ts';
 import { REASON, TRACE, trace, tracing } from './trace.ts';
 
@@ -125,16 +128,56 @@ export function service(ptr: number): boolean {
   const source = sources.get(ptr);
   const { gate } = source;
   if (gate !== 0 && !passGate(gates.get(gate), ptr)) return false;
-  const word = ptr >>> 2;
-  const level = Atomics.exchange(i32, word, RUNNING) >>> LEVEL_SHIFT;
-  if (tracing()) trace(TRACE.serviceBegin, ptr, source.stack, source.kind, level);
-  const finished = handlers[source.handler]!(source.arg, ptr);
-  source.serviced++;
-  if (tracing()) trace(TRACE.serviceEnd, ptr, source.stack, finished ? 1 : 0, level);
+  const level = Atomics.exchange(i32, ptr >>> 2, RUNNING) >>> LEVEL_SHIFT;
+  const finished = handle(source, level);
   if (gate !== 0) readmit(leaveGate(gates.get(gate)));
-  if (finished && Atomics.compareExchange(i32, word, RUNNING, IDLE) === RUNNING) return true;
-  queueAgain(source, finished ? 0 : source.priority);
+  rest(source, finished);
   return true;
+}
+
+/** Level of the source in hand. */
+let serving = 0;
+
+/** True when this thread should come to an end with the source in hand: one that is as urgent waits for it. */
+export function shouldGiveWay(): boolean {
+  return urgentWaits(selfThread, serving);
+}
+
+/** Runs the handler of a source that this thread has made RUNNING. */
+function handle(source: Source, level: number): boolean {
+  if (tracing()) trace(TRACE.serviceBegin, source.ptr, source.stack, source.kind, level);
+  const before = serving;
+  serving = level;
+  const finished = handlers[source.handler]!(source.arg, source.ptr);
+  serving = before;
+  source.serviced++;
+  if (tracing()) trace(TRACE.serviceEnd, source.ptr, source.stack, finished ? 1 : 0, level);
+  return finished;
+}
+
+/** The source is idle again, or queued again if there is more. */
+function rest(source: Source, finished: boolean): void {
+  if (finished && Atomics.compareExchange(i32, source.ptr >>> 2, RUNNING, IDLE) === RUNNING) return;
+  queueAgain(source, finished ? 0 : source.priority);
+}
+
+const mine = runQueue(selfThread);
+
+/**
+ * Has a source serviced in the middle of another one, where that is allowed and nobody services it or is about to: as cheap as a call. Otherwise raises it. For sources
+ * without a gate whose handlers are short and service nothing in their turn: links.
+ */
+export function serviceInPlace(ptr: number): void {
+  const free = mayServiceInPlace() && mine.dedicated === 0 && mine.within === 0;
+  if (!free || Atomics.compareExchange(i32, ptr >>> 2, IDLE, RUNNING) !== IDLE) {
+    raise(ptr);
+    return;
+  }
+  const source = sources.get(ptr);
+  mine.within = ptr;
+  const finished = handle(source, source.priority);
+  mine.within = 0;
+  rest(source, finished);
 }
 
 /** Back into the run queue, at the level that was asked for meanwhile and at least at `level`. */

@@ -9,7 +9,7 @@ import { dequeueAll, enqueueList, nextRecord } from '../../../stack/memory/queue
 import { plugIn, plugOut, plugs } from '../../../stack/net/plug.ts';
 import type { Plug } from '../../../stack/net/plug.ts';
 import { refreshNow } from '../../../stack/runtime/clock.ts';
-import { raise } from '../../../stack/runtime/source.ts';
+import { serviceInPlace } from '../../../stack/runtime/source.ts';
 import { runCommandLine } from '../../../stack/utilities/shell/shell.ts';
 import type { RunningLab } from '../../../main/lab/lab.ts';
 
@@ -113,7 +113,7 @@ export class Generator {
       last = m;
     }
     mFreeList(enqueueList(out, first, last, made));
-    raise(this.#plug.link);
+    serviceInPlace(this.#plug.link);
     return made;
   }
 }
