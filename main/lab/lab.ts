@@ -33,7 +33,7 @@ import type { Engine, TimeMode } from './engine.ts';
 import { connectLink, disconnectLink } from './link.ts';
 import type { LabLinkRecord } from './link.ts';
 import { moduleLibrary } from './module-library.ts';
-import { createSwitch, destroySwitch } from './switch.ts';
+import { createSwitch, destroySwitch, startSwitch } from './switch.ts';
 import type { LabSwitch } from './switch.ts';
 import { StackKeeper } from './stack-keeper.ts';
 import type { VirtualTime } from './time/virtual-time.ts';
@@ -63,6 +63,7 @@ export interface RunningLab {
   readonly engine: Engine;
   readonly nodes: ReadonlyMap<string, LabNode>;
   readonly links: ReadonlyMap<string, LabLinkRecord>;
+  readonly switches: ReadonlyMap<string, LabSwitch>;
   readonly ports: ReadonlyMap<string, TapPort>;
   readonly captures: CaptureHub;
   /** The capture places there are now: all links, and all interfaces. */
@@ -153,15 +154,16 @@ class LabBuilder {
   }
 
   #build(engine: Engine): void {
-    for (const item of this.#lab.switches) {
-      this.#switches.set(item.name, createSwitch(item.name, item.ports, item.ageingNs, engine.nextHome()));
-    }
+    this.#lab.switches.forEach((item, index) =>
+      this.#switches.set(item.name, createSwitch(item, index, engine.nextHome())),
+    );
     this.#lab.nodes.forEach((node, index) => this.#createNode(node, index, engine));
     for (const link of this.#lab.links) {
       const ends = link.ends.map((end) => this.#plugOf(end));
       const record = connectLink(link, ends, engine.nextHome());
       this.#links.set(link.name, record);
     }
+    for (const item of this.#switches.values()) startSwitch(item);
   }
 
   #createNode(node: NormalNode, index: number, engine: Engine): void {
@@ -215,6 +217,7 @@ class LabBuilder {
       engine,
       nodes: this.#nodes,
       links: this.#links,
+      switches: this.#switches,
       ports: this.#ports,
       captures,
       places: () => this.#places(),

@@ -1,78 +1,73 @@
 /**
- * Learning switches: each port is a plug of its own; the switch learns where hardware addresses are from the sources of frames, sends frames for known ones to
- * one port and all others to every port (IEEE 802.1D §7, without the spanning tree).
+ * The lab's switches: bridges (stack/net/bridge-record.ts) whose ports are plugs. Learning, flooding and the spanning tree are those of bridge interfaces; here is
+ * how a switch comes by frames, how its ports send, and when its timers run: all of it in one event source, serviced by one thread at a time.
  */
-import { be16, be32, i32 } from '../../stack/memory/memory.ts';
-import { hashFirst, hashInsert, hashRemove, mix3 } from '../../stack/memory/hash.ts';
-import { mPullup, mSharePacket } from '../../stack/memory/mbuf-chain.ts';
-import { mFree, mbuf, ownerTag } from '../../stack/memory/mbuf.ts';
-import { dequeueAll, enqueue, nextRecord } from '../../stack/memory/queue.ts';
-import { slab } from '../../stack/memory/slab.ts';
-import { struct } from '../../stack/memory/struct.ts';
-import type { ViewOf } from '../../stack/memory/struct.ts';
-import { refreshNow } from '../../stack/runtime/clock.ts';
+import { mPullup } from '../../stack/memory/mbuf-chain.ts';
+import { mFree, mFreeList, mbuf, mbufStruct } from '../../stack/memory/mbuf.ts';
+import { f64 as sharedF64, putBe16, u32 as sharedU32 } from '../../stack/memory/memory.ts';
+import { dequeueAll, enqueueList } from '../../stack/memory/queue.ts';
+import { now, refreshNow } from '../../stack/runtime/clock.ts';
 import {
   HANDLER,
   KIND,
   freeSource,
   newSource,
+  raise,
+  raiseAt,
   serviceInPlace,
   setSourceHandler,
 } from '../../stack/runtime/source.ts';
+import { parseBpdu } from '../../stack/net/bpdu.ts';
+import { changeBridge } from '../../stack/net/bridge-change.ts';
+import { bridgeFrame } from '../../stack/net/bridge-forward.ts';
+import {
+  BRIDGE_KIND,
+  PORT_SPANS,
+  addPort,
+  bridgePorts,
+  bridges,
+  freeBridge,
+  newBridge,
+  portsOf,
+  removePort,
+  setBridgeKind,
+} from '../../stack/net/bridge-record.ts';
+import type { Bridge, BridgePort } from '../../stack/net/bridge-record.ts';
+import { clearAddresses, setAddressLife } from '../../stack/net/bridge-table.ts';
 import { ETHER_HEADER } from '../../stack/net/ethernet.ts';
-import { freePlug, newPlug, plugIn, plugOut, plugs } from '../../stack/net/plug.ts';
+import { freePlug, newPlug, plugCarrier, plugIn, plugOut, plugStruct, plugs } from '../../stack/net/plug.ts';
+import type { Plug } from '../../stack/net/plug.ts';
+import { stpReceive, stpStart, stpTick } from '../../stack/net/stp-events.ts';
+import type { NormalSwitch } from './file/model.ts';
 
-const LINK = ownerTag('link');
-const BUCKETS = 256;
+// The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
+const f64 = sharedF64;
+const u32 = sharedU32;
+
+// What of every frame and of its port is looked at, by word: no views are made.
+const NEXTPKT = mbufStruct.offsets.nextpkt >>> 2;
+const TIME = mbufStruct.offsets.time >>> 3;
+const PLUG_LINK = plugStruct.offsets.link >>> 2;
+const BATCH_FIRST = plugStruct.offsets.batchFirst >>> 2;
+const BATCH_LAST = plugStruct.offsets.batchLast >>> 2;
+const BATCHED = plugStruct.offsets.batched >>> 2;
+
 const SWITCH_PRIORITY = 22;
 /** Most addresses of one switch; when it is full new ones are not learned and frames for them go everywhere. */
 const MOST_ADDRESSES = 8192;
 
-const switchStruct = struct('bridgeSwitch', {
-  next: 'ptr',
-  nextpkt: 'ptr',
-  source: 'ptr',
-  /** First port; the others follow by portStruct.next. */
-  ports: 'ptr',
-  addresses: 'u32',
-  /** Life of what was learned, ns; 0: for ever. */
-  ageing: 'f64',
-  table: { bytes: BUCKETS * 4 },
-});
-const switches = slab(switchStruct, 2048);
-
-const portStruct = struct('switchPort', { next: 'ptr', nextpkt: 'ptr', plug: 'ptr' });
-const ports = slab(portStruct, 16_384);
-
-const stationStruct = struct('station', {
-  next: 'ptr',
-  nextpkt: 'ptr',
-  /** Hardware address: its first two bytes and its last four. */
-  high: 'u32',
-  low: 'i32',
-  port: 'ptr',
-  expires: 'f64',
-});
-type Station = ViewOf<typeof stationStruct>;
-const stations = slab(stationStruct, 65_536);
-const LINK_WORD = stationStruct.offsets.next;
-
 /** A switch as the lab keeps it. */
 export interface LabSwitch {
   readonly name: string;
-  readonly ptr: number;
+  readonly bridge: Bridge;
   /** Plug of each port by its name. */
   readonly plugs: ReadonlyMap<string, number>;
 }
 
-/** Makes a switch with ports of these names. Throws when the memory has no room. */
-export function createSwitch(
-  name: string,
-  portNames: readonly string[],
-  ageingNs: number,
-  home: number,
-): LabSwitch {
-  const ptr = switches.alloc();
+/** Makes switch number `index` of a lab. Throws when the memory has no room. */
+export function createSwitch(options: NormalSwitch, index: number, home: number): LabSwitch {
+  const { name } = options;
+  const ptr = newBridge(BRIDGE_KIND.switch);
   const source = newSource({
     kind: KIND.hardware,
     handler: HANDLER.switch,
@@ -82,144 +77,125 @@ export function createSwitch(
     priority: SWITCH_PRIORITY,
   });
   if (ptr === 0 || source === 0)
-    throw new Error(`switch ${name}: at most ${switches.capacity} switches fit into one lab`);
-  const made = switches.get(ptr);
-  made.source = source;
-  made.ageing = ageingNs;
+    throw new Error(`switch ${name}: at most ${bridges.capacity} switches and bridges fit into one lab`);
+  const bridge = bridges.get(ptr);
+  bridge.source = source;
+  bridge.up = 1;
+  bridge.maxAddresses = MOST_ADDRESSES;
+  bridge.ageing = options.ageingNs;
+  bridge.priority = options.priority;
+  setAddressLife(bridge);
   const byName = new Map<string, number>();
-  for (const portName of [...portNames].reverse()) {
-    const port = ports.alloc();
-    const plug = newPlug();
-    if (port === 0 || plug === 0)
-      throw new Error(`switch ${name}: at most ${ports.capacity} ports fit into one lab`);
-    const view = plugs.get(plug);
-    view.device = source;
-    view.up = 1;
-    view.always = 1;
-    ports.get(port).plug = plug;
-    ports.get(port).next = made.ports;
-    made.ports = port;
-    byName.set(portName, plug);
-  }
-  return { name, ptr, plugs: byName };
+  options.ports.forEach((port, i) => byName.set(port, createPort(bridge, name, index, i + 1)));
+  if (options.stp) for (const port of portsOf(bridge)) port.flags |= PORT_SPANS;
+  return { name, bridge, plugs: byName };
+}
+
+/**
+ * Adds port `number` to a switch; returns its plug. Numbers above 255 take bits of the priority in the port's identifier, as in IEEE 802.1D-2004 §9.2.7: those of
+ * the default are 0.
+ */
+function createPort(bridge: Bridge, name: string, index: number, number: number): number {
+  const plug = newPlug();
+  const port = plug === 0 ? 0 : addPort(bridge, plug, number);
+  if (port === 0) throw new Error(`switch ${name}: at most ${bridgePorts.capacity} ports fit into one lab`);
+  putHardwareAddress(bridgePorts.get(port).mac, index, number);
+  const view = plugs.get(plug);
+  view.device = bridge.source;
+  view.up = 1;
+  view.always = 1;
+  return plug;
+}
+
+/** Locally administered, and other than those of cards: the switch's number, then the port's. */
+function putHardwareAddress(mac: number, index: number, number: number): void {
+  putBe16(mac, 0x0600);
+  putBe16(mac + 2, index);
+  putBe16(mac + 4, number);
+}
+
+/** Lets a switch take part in the spanning tree, if it is to. Its links are there; no thread works yet. */
+export function startSwitch({ bridge }: LabSwitch): void {
+  if (portsOf(bridge).every(({ flags }) => (flags & PORT_SPANS) === 0)) return;
+  changeBridge(bridge, (time) => stpStart(bridge, time));
+  raise(bridge.source);
 }
 
 /** Frees a switch. Its ports are in no link any more, and no thread works. */
-export function destroySwitch(record: LabSwitch): void {
-  const gone = switches.get(record.ptr);
-  for (let bucket = 0; bucket < BUCKETS; bucket++) {
-    for (let at = hashFirst(gone.table, BUCKETS, bucket); at !== 0;) {
-      const next = stations.get(at).next;
-      stations.free(at);
-      at = next;
-    }
+export function destroySwitch({ bridge }: LabSwitch): void {
+  clearAddresses(bridge);
+  for (const port of portsOf(bridge)) {
+    freePlug(plugs.get(port.end));
+    removePort(bridge, port);
   }
-  for (let at = gone.ports; at !== 0;) {
-    const port = ports.get(at);
-    const next = port.next;
-    freePlug(plugs.get(port.plug));
-    ports.free(at);
-    at = next;
-  }
-  freeSource(gone.source);
-  switches.free(record.ptr);
+  freeSource(bridge.source);
+  freeBridge(bridge);
 }
 
-type SwitchView = ViewOf<typeof switchStruct>;
-
-function findStation(self: SwitchView, high: number, low: number): Station | undefined {
-  for (let at = hashFirst(self.table, BUCKETS, mix3(high, low, 0)); at !== 0; at = stations.get(at).next) {
-    const station = stations.get(at);
-    if (station.low === low && station.high === high) return station;
-  }
-  return undefined;
-}
-
-function learn(self: SwitchView, port: number, high: number, low: number, time: number): void {
-  const expires = self.ageing === 0 ? Infinity : time + self.ageing;
-  const known = findStation(self, high, low);
-  if (known !== undefined) {
-    known.port = port;
-    known.expires = expires;
+/** Puts a frame among those that leave by a port once the batch is through. */
+function send(plug: number, m: number): void {
+  const word = plug >>> 2;
+  if (u32[word + PLUG_LINK] === 0) {
+    mFree(m);
     return;
   }
-  if (self.addresses >= MOST_ADDRESSES) return;
-  const at = stations.alloc();
-  if (at === 0) return;
-  const station = stations.get(at);
-  station.high = high;
-  station.low = low;
-  station.port = port;
-  station.expires = expires;
-  hashInsert(self.table, BUCKETS, mix3(high, low, 0), at, LINK_WORD);
-  self.addresses++;
+  f64[(m >>> 3) + TIME] = now();
+  u32[(m >>> 2) + NEXTPKT] = 0;
+  if (u32[word + BATCHED]!++ === 0) u32[word + BATCH_FIRST] = m;
+  else u32[(u32[word + BATCH_LAST]! >>> 2) + NEXTPKT] = m;
+  u32[word + BATCH_LAST] = m;
 }
 
-/** The port where an address was seen, 0 if it is not known (any more). */
-function portOf(self: SwitchView, high: number, low: number, time: number): number {
-  const station = findStation(self, high, low);
-  if (station === undefined) return 0;
-  if (station.expires > time) return station.port;
-  hashRemove(self.table, BUCKETS, mix3(high, low, 0), station.ptr, LINK_WORD);
-  stations.free(station.ptr);
-  self.addresses--;
-  return 0;
+/** What was gathered for a port goes into its link. */
+function sendBatch(plug: Plug): void {
+  const { batched } = plug;
+  if (batched === 0) return;
+  plug.batched = 0;
+  mFreeList(enqueueList(plugOut(plug), plug.batchFirst, plug.batchLast, batched));
+  serviceInPlace(plug.link);
 }
 
-/** Queues a frame on a port; its link is raised once the batch is through. */
-function output(port: number, m: number): void {
-  const plug = plugs.get(ports.get(port).plug);
-  if (plug.link === 0 || !enqueue(plugOut(plug), m)) mFree(m);
-}
-
-function flood(self: SwitchView, from: number, m: number): void {
-  let to = 0;
-  for (let port = self.ports; port !== 0; port = ports.get(port).next) {
-    if (port === from || plugs.get(ports.get(port).plug).link === 0) continue;
-    if (to !== 0) {
-      const copy = mSharePacket(LINK, m);
-      if (copy !== 0) output(to, copy);
-    }
-    to = port;
+function takeBpdu(port: BridgePort, m: number): void {
+  if (parseBpdu(m)) {
+    const bridge = bridges.get(port.bridge);
+    changeBridge(bridge, (time) => stpReceive(bridge, port, time));
   }
-  if (to === 0) mFree(m);
-  else output(to, m);
+  mFree(m);
 }
 
-function forward(self: SwitchView, from: number, frame: number, time: number): void {
+function input(bridge: Bridge, port: BridgePort, frame: number): void {
   const m = mbuf(frame).len >= ETHER_HEADER ? frame : mPullup(frame, ETHER_HEADER);
-  if (m === 0) return;
-  const view = mbuf(m);
-  view.time = time;
-  const p = view.data;
-  const sourceHigh = be16(p + 6);
-  if ((sourceHigh & 0x100) === 0) learn(self, from, sourceHigh, be32(p + 8), time);
-  const high = be16(p);
-  const to = (high & 0x100) !== 0 ? 0 : portOf(self, high, be32(p + 2), time);
-  if (to === from) mFree(m);
-  else if (to === 0) flood(self, from, m);
-  else output(to, m);
+  if (m !== 0) bridgeFrame(bridge, port, port.end, m);
 }
 
 function serviceSwitch(ptr: number): boolean {
-  const self = switches.get(ptr);
-  const time = refreshNow();
-  for (let port = self.ports; port !== 0; port = ports.get(port).next) {
-    for (let m = dequeueAll(plugIn(plugs.get(ports.get(port).plug))); m !== 0;) {
-      const next = nextRecord(m);
-      i32[(m + 4) >>> 2] = 0;
-      forward(self, port, m, time);
+  const bridge = bridges.get(ptr);
+  refreshNow();
+  if (bridge.spanning !== 0) changeBridge(bridge, (time) => stpTick(bridge, time));
+  for (let at = bridge.ports; at !== 0;) {
+    const port = bridgePorts.get(at);
+    for (let m = dequeueAll(plugIn(plugs.get(port.end))); m !== 0;) {
+      const next = u32[(m >>> 2) + NEXTPKT]!;
+      u32[(m >>> 2) + NEXTPKT] = 0;
+      input(bridge, port, m);
       m = next;
     }
+    at = port.next;
   }
-  for (let port = self.ports; port !== 0; port = ports.get(port).next) {
-    const plug = plugs.get(ports.get(port).plug);
-    if (plug.link !== 0 && plugOut(plug).len !== 0) serviceInPlace(plug.link);
-  }
+  for (let at = bridge.ports; at !== 0; at = bridgePorts.get(at).next)
+    sendBatch(plugs.get(bridgePorts.get(at).end));
   return true;
 }
 
 /** Tells the runtime of this thread what services switches. */
 export function installSwitches(): void {
   setSourceHandler(HANDLER.switch, serviceSwitch);
+  setBridgeKind(BRIDGE_KIND.switch, {
+    send,
+    takeBpdu,
+    carries: ({ end }) => plugCarrier(plugs.get(end)),
+    schedule(bridge, deadline) {
+      if (deadline !== Infinity) raiseAt(bridge.source, deadline);
+    },
+  });
 }

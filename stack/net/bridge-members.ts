@@ -77,7 +77,7 @@ export function addMember(bridge: Bridge, ifp: Ifnet): void {
   checkMember(bridge, ifp);
   let added = 0;
   changeBridge(bridge, (time) => {
-    added = addPort(bridge, ifp.ptr, ifp.index);
+    added = addPort(bridge, ifp.ptr, ifp.index <= MOST_PORTS ? ifp.index : 0);
     if (added === 0) return;
     const port = bridgePorts.get(added);
     port.wasPromiscuous = (ifp.flags & IFF.PROMISC) !== 0 ? 1 : 0;

@@ -170,13 +170,20 @@ export function newBridge(kind: number): number {
   return ptr;
 }
 
+function isTaken(bridge: Bridge, number: number): boolean {
+  for (let at = bridge.ports; at !== 0;) {
+    const port = bridgePorts.get(at);
+    if (port.number === number) return true;
+    at = port.next;
+  }
+  return false;
+}
+
 /** The lowest port number that is free, `wanted` if that is. */
 function freeNumber(bridge: Bridge, wanted: number): number {
-  const taken = new Set<number>();
-  for (let at = bridge.ports; at !== 0; at = bridgePorts.get(at).next) taken.add(bridgePorts.get(at).number);
-  if (wanted > 0 && wanted <= MOST_PORTS && !taken.has(wanted)) return wanted;
+  if (wanted > 0 && !isTaken(bridge, wanted)) return wanted;
   let number = 1;
-  while (taken.has(number)) number++;
+  while (isTaken(bridge, number)) number++;
   return number;
 }
 

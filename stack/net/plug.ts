@@ -28,6 +28,10 @@ export const plugStruct = struct('plug', {
   blocked: 'u8',
   /** 1 if it goes with its device; 0 if it belongs to the lab. */
   owned: 'u8',
+  /** Frames for `out` that its device, serviced by one thread at a time, has gathered in the batch at hand: first, last and how many. */
+  batchFirst: 'ptr',
+  batchLast: 'ptr',
+  batched: 'u32',
   out: { bytes: QUEUE_BYTES },
   in: { bytes: QUEUE_BYTES },
 });
@@ -75,6 +79,8 @@ export function freePlug(plug: Plug): void {
 
 /** Frees the frames that wait in a plug. */
 export function clearPlug(plug: Plug): void {
+  if (plug.batched !== 0) mFreeList(plug.batchFirst);
+  plug.batched = 0;
   mFreeList(dequeueAll(plugOut(plug)));
   mFreeList(dequeueAll(plugIn(plug)));
 }

@@ -67,6 +67,9 @@ export interface NormalSwitch {
   readonly ports: readonly string[];
   /** Nanoseconds; 0 = entries never age. */
   readonly ageingNs: number;
+  /** Whether it takes part in the spanning tree, and its priority there: the lowest becomes the root. */
+  readonly stp: boolean;
+  readonly priority: number;
 }
 
 export type LinkEnd =

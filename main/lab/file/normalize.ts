@@ -17,7 +17,7 @@ import type {
   NormalSwitch,
   StackVariant,
 } from './model.ts';
-import { DEFAULT_AGEING, DEFAULT_QUEUE, STACK_VARIANTS } from './schema.ts';
+import { DEFAULT_AGEING, DEFAULT_QUEUE, DEFAULT_SWITCH_PRIORITY, STACK_VARIANTS } from './schema.ts';
 import { parseDuration, parsePercent, parseRate, type Quantity } from './units.ts';
 
 /**
@@ -78,6 +78,8 @@ function normalizeSwitch(
     name,
     ports: switches.portsOf(name),
     ageingNs: must(parseDuration(item.ageing ?? DEFAULT_AGEING)),
+    stp: item.stp ?? false,
+    priority: item.priority ?? DEFAULT_SWITCH_PRIORITY,
   };
 }
 

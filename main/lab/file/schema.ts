@@ -19,6 +19,9 @@ export const MAX_LINK_ENDS = 1024;
 /** Ageing of a learning switch's entries unless the lab says otherwise: the bridge's documented 1200 s. */
 export const DEFAULT_AGEING = '1200s';
 
+/** Priority of a switch in the spanning tree unless the lab says otherwise, as of a bridge. */
+export const DEFAULT_SWITCH_PRIORITY = 32_768;
+
 /** A value as an error message names it. */
 function describeValue(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
@@ -288,6 +291,18 @@ const switchSchema = v.strictObject(
       describe(
         duration,
         `How long an unused address stays learned; 0s means for ever. Default ${DEFAULT_AGEING}.`,
+      ),
+    ),
+    stp: v.exactOptional(
+      describe(
+        v.boolean(must('true or false')),
+        'Whether the switch takes part in the spanning tree (IEEE 802.1D), so that links may form loops. Default false.',
+      ),
+    ),
+    priority: v.exactOptional(
+      describe(
+        wholeNumber('a priority', 0, 65_535),
+        `Priority of the switch in the spanning tree; the lowest becomes the root. Default ${String(DEFAULT_SWITCH_PRIORITY)}.`,
       ),
     ),
   },
