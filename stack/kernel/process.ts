@@ -130,6 +130,9 @@ export interface SpawnOptions {
 
 export const DEFAULT_PRIORITY = 10;
 
+/** Why the signal of a process is aborted; made once, as the default, a DOMException with a stack trace, costs more than many a process does. */
+const ENDED = new Error('the process has ended');
+
 /** Starts a program. It has run up to its first wait when this returns. */
 export function spawn(node: LabNode, program: Program, options: SpawnOptions): Process {
   const { parent } = options;
@@ -142,7 +145,7 @@ export function spawn(node: LabNode, program: Program, options: SpawnOptions): P
   function kill(signal: SignalName = 'SIGTERM'): void {
     const again = killedBy !== undefined;
     killedBy ??= signal;
-    controller.abort();
+    controller.abort(ENDED);
     if (signal === 'SIGKILL' || again) finish(signalStatus(again ? 'SIGKILL' : signal));
   }
   const self = node.processes.enter((pid) => ({
@@ -176,7 +179,7 @@ export function spawn(node: LabNode, program: Program, options: SpawnOptions): P
 
 async function settle(self: Process, status: number, controller: AbortController): Promise<number> {
   // What the program may still be doing ends with EINTR or EBADF.
-  controller.abort();
+  controller.abort(ENDED);
   endMessaging(self);
   await self.fds.closeAll();
   self.node.processes.leave(self.pid);

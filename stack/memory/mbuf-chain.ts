@@ -1,7 +1,7 @@
 /**
  * Operations on packets made of several mbufs, after mbuf(9): copying in and out, trimming, prepending, sharing ranges without a copy.
  */
-import { u8 as sharedU8 } from './memory.ts';
+import { u32 as sharedU32, u8 as sharedU8 } from './memory.ts';
 import {
   ETHER_ALIGN,
   MCLBYTES,
@@ -23,6 +23,7 @@ import type { Mbuf } from './mbuf.ts';
 import { kernels } from './checksum.ts';
 
 // The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
+const u32 = sharedU32;
 const u8 = sharedU8;
 
 const COPY_KERNEL_MIN = 64;
@@ -30,7 +31,16 @@ const COPY_KERNEL_MIN = 64;
 /** Copies `len` bytes inside the memory. */
 export function copyBytes(to: number, from: number, len: number): void {
   if (len >= COPY_KERNEL_MIN) kernels.copy(to, from, len);
+  else if (((to ^ from) & 3) === 0) copyWords(to, from, len);
   else for (let i = 0; i < len; i++) u8[to + i] = u8[from + i]!;
+}
+
+/** Copies between addresses that are alike in their lowest two bits. */
+function copyWords(to: number, from: number, len: number): void {
+  const end = from + len;
+  for (; from < end && (from & 3) !== 0; from++) u8[to++] = u8[from]!;
+  for (; from + 4 <= end; from += 4, to += 4) u32[to >>> 2] = u32[from >>> 2]!;
+  for (; from < end; from++) u8[to++] = u8[from]!;
 }
 
 /** Bytes of a chain, counted. */
@@ -249,7 +259,8 @@ export function mWritableFront(m: number, count: number): number {
 
 /** A buffer that shows `len` bytes at offset `off` of one buffer: shared if that has a cluster, else copied. 0 if exhausted. */
 function mWindow(owner: number, from: Mbuf, off: number, len: number): number {
-  const m = mGetHeader(owner, 0);
+  // Placed in its word as the original is: words are copied, and what was aligned stays so.
+  const m = mGetHeader(owner, from.data & 3);
   if (m === 0) return 0;
   const view = mbuf(m);
   if (from.ext !== 0) mShareCluster(from, view, from.data + off, len);
