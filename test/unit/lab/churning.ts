@@ -15,7 +15,7 @@ ${NODES.map((name, i) => `  l${i}: { between: ['${name}:en0', 'sw:${i + 1}'] }`)
 `;
 
 /** One command after the other on a node until the time is over, whatever becomes of each. */
-async function keepBusy(
+export async function keepBusy(
   lab: RunningLab,
   node: string,
   lines: readonly string[],
@@ -31,7 +31,7 @@ async function keepBusy(
 }
 
 /** Everything that the nodes said at the level of a fault. */
-function faults(lab: RunningLab): string[] {
+export function faults(lab: RunningLab): string[] {
   return [...lab.nodes.values()].flatMap(({ log }) =>
     log
       .entries()

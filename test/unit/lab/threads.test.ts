@@ -4,6 +4,7 @@ import type { RunningLab } from '../../../main/lab/lab.ts';
 import { REASON, TRACE, readTrace, setTracing } from '../../../stack/runtime/trace.ts';
 import type { TraceEntry } from '../../../stack/runtime/trace.ts';
 import { TWO_NODES, labFrom, run, stopLab } from '../../support/lab.ts';
+import { expectOneAtATime } from '../../support/trace.ts';
 
 let lab: RunningLab;
 afterEach(async () => {
@@ -46,23 +47,7 @@ test('the thread that drained an interface becomes the stack thread in place', a
 test('no source is serviced twice at once, no context is held twice', async () => {
   lab = await labFrom(TWO_NODES, { time: 'real', threads: THREADS });
   const entries = await traced('ttcp -t -s -n 64 -l 8192 -u 10.0.0.2; ping -c 200 -i 0.001 10.0.0.2');
-  const serviced = new Map<number, number>();
-  const held = new Map<number, number>();
-  for (const { kind, source, stack, thread } of entries) {
-    if (kind === TRACE.serviceBegin) {
-      expect(serviced.get(source)).toBeUndefined();
-      serviced.set(source, thread);
-    } else if (kind === TRACE.serviceEnd) {
-      if (serviced.has(source)) expect(serviced.get(source)).toBe(thread);
-      serviced.delete(source);
-    } else if (kind === TRACE.contextTaken) {
-      expect(held.get(stack)).toBeUndefined();
-      held.set(stack, thread);
-    } else if (kind === TRACE.contextLeft) {
-      if (held.has(stack)) expect(held.get(stack)).toBe(thread);
-      held.delete(stack);
-    }
-  }
+  expectOneAtATime(entries);
   const servicing = entries.filter(({ kind }) => kind === TRACE.serviceBegin).map(({ thread }) => thread);
   expect(new Set(servicing)).toEqual(new Set([1, 2]));
 });
