@@ -3,7 +3,7 @@
  */
 import { be16, maxThreads, putBe16, putBe32, region, selfThread, u8 } from '../memory/memory.ts';
 import { putChecksum, sumBytes } from '../memory/checksum.ts';
-import { M_BCAST, M_MCAST, mFree, mGetHeader, mbuf, ownerTag } from '../memory/mbuf.ts';
+import { CSUM_IP_GOOD, M_BCAST, M_MCAST, mFree, mGetHeader, mbuf, ownerTag } from '../memory/mbuf.ts';
 import { copyBytes, mPrepend, mShareRange, mWritableFront } from '../memory/mbuf-chain.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
@@ -128,6 +128,7 @@ function transmit(stack: Stack, m: number, ifp: Ifnet, nexthop: number): number 
   u8[p + IP_SUM] = 0;
   u8[p + IP_SUM + 1] = 0;
   putChecksum(p + IP_SUM, sumBytes(p, (u8[p]! & 15) << 2));
+  view.csum |= CSUM_IP_GOOD;
   return linkOutput(ifp, m, nexthop);
 }
 

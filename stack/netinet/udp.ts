@@ -199,6 +199,7 @@ function writeHeader(
   // A checksum of zero is sent as all ones: zero means that there is none.
   if (sum === 0xffff) u8.fill(0xff, p + AT_SUM, p + AT_SUM + 2);
   else putChecksum(p + AT_SUM, sum);
+  view.csum |= CSUM_TRANSPORT_GOOD;
 }
 
 function detach(so: Socket): void {
