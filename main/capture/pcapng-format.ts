@@ -20,6 +20,8 @@ export const BLOCK_OVERHEAD = 12;
 
 export const OPT_END = 0;
 export const OPT_COMMENT = 1;
+/** Somebody's own bytes, which may be copied. */
+export const OPT_CUSTOM_BINARY = 2989;
 export const SHB_USERAPPL = 4;
 export const IF_NAME = 2;
 export const IF_DESCRIPTION = 3;

@@ -1,4 +1,5 @@
 /** What a capture file contains, in a few figures; gathered record by record in bounded memory. */
+import { decodeJourneyBlock } from './journey.ts';
 import { linkTypeName } from './link-type.ts';
 import type { CaptureFormat, CaptureProblem, CaptureRecord, InterfaceStatistics } from './packet.ts';
 import { captureRecords } from './read.ts';
@@ -26,6 +27,10 @@ export interface CaptureSummary {
   /** Latest time. */
   end?: bigint;
   readonly interfaces: InterfaceSummary[];
+  /** Packets that were followed, the stations they passed, and those that nobody had room to note (journey.ts). */
+  journeys: number;
+  stations: number;
+  stationsLost: number;
   readonly comments: string[];
   readonly problems: CaptureProblem[];
   truncated: boolean;
@@ -39,11 +44,18 @@ export async function summarizeCapture(source: CaptureSource): Promise<CaptureSu
     bytes: 0,
     capturedBytes: 0,
     interfaces: [],
+    journeys: 0,
+    stations: 0,
+    stationsLost: 0,
     comments: [],
     problems: [],
     truncated: false,
   };
-  for await (const record of captureRecords(source)) add(summary, record);
+  const journeys = new JourneyCounter(summary);
+  for await (const record of captureRecords(source)) {
+    add(summary, record);
+    journeys.add(record);
+  }
   return summary;
 }
 
@@ -82,6 +94,38 @@ function addPacket(
   if (packet.untimed === true) return;
   if (summary.start === undefined || packet.time < summary.start) summary.start = packet.time;
   if (summary.end === undefined || packet.time > summary.end) summary.end = packet.time;
+}
+
+/** Counts journeys, which have numbers of their own in each section. */
+class JourneyCounter {
+  readonly #summary: CaptureSummary;
+  #littleEndian = true;
+  readonly #numbers = new Set<number>();
+
+  constructor(summary: CaptureSummary) {
+    this.#summary = summary;
+  }
+
+  add(record: CaptureRecord): void {
+    if (record.kind === 'section') {
+      this.#littleEndian = record.section.littleEndian;
+      this.#numbers.clear();
+    }
+    const block = record.kind === 'block' ? decodeJourneyBlock(record.block, this.#littleEndian) : undefined;
+    if (block === undefined) return;
+    if (typeof block === 'string') {
+      const message = `a block of journeys is damaged: ${block}`;
+      this.#summary.problems.push({ code: 'malformed', offset: 0, message });
+      return;
+    }
+    this.#summary.stations += block.stations.length;
+    this.#summary.stationsLost = Math.max(this.#summary.stationsLost, block.lost);
+    for (const { journey } of block.stations) {
+      if (this.#numbers.has(journey)) continue;
+      this.#numbers.add(journey);
+      this.#summary.journeys++;
+    }
+  }
 }
 
 function addStatistics(summary: CaptureSummary, statistics: InterfaceStatistics): void {

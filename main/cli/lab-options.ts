@@ -1,11 +1,13 @@
 /**
- * The options that all verbs share which run a lab: `--time`, `--seed`, `--threads`, `--for`, `--exec`, `--capture`, `--json`.
+ * The options that all verbs share which run a lab: `--time`, `--seed`, `--threads`, `--for`, `--exec`, `--capture`, `--journey`, `--json`.
  */
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { CaptureFileRequest } from '../lab/capture-file.ts';
 import { parseCapturePoint } from '../lab/file/endpoint.ts';
 import { parseDuration } from '../lab/file/units.ts';
+import { parseJourneyChoice } from '../lab/journey-choice.ts';
+import type { JourneyChoice } from '../../stack/net/journey.ts';
 
 /** A command line and the node it runs on. */
 export interface NodeCommand {
@@ -22,6 +24,7 @@ export interface LabOptionValues {
   readonly for?: number;
   readonly exec: readonly NodeCommand[];
   readonly capture: readonly CaptureFileRequest[];
+  readonly journey?: JourneyChoice;
   readonly json: boolean;
 }
 
@@ -60,6 +63,11 @@ export function addLabOptions(command: Command, json = EVENTS): Command {
       collect(parseCapture),
       [],
     )
+    .option(
+      '--journey <PACKETS>',
+      "follow packets on their way through the lab and keep their journeys in the pcapng files (pcap journey shows them); PACKETS is all, or any of: every N, icmp, tcp, udp, proto N, host A.B.C.D, port N, such as 'every 10 tcp port 80'",
+      parseJourney,
+    )
     .option('--json', json, false);
 }
 
@@ -86,6 +94,12 @@ function parseCapture(text: string): CaptureFileRequest {
     );
   }
   return { at, file };
+}
+
+function parseJourney(text: string): JourneyChoice {
+  const read = parseJourneyChoice(text);
+  if (!read.ok) throw new InvalidArgumentError(`It ${read.reason}.`);
+  return read.value;
 }
 
 /** Reads a duration, ns. */

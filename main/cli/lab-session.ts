@@ -8,7 +8,7 @@ import type { LabNode, Process } from '../../stack/kernel/process.ts';
 import { SECOND, readClock } from '../../stack/runtime/clock.ts';
 import { sleepNs } from '../../stack/runtime/timers.ts';
 import { runCommandLine } from '../../stack/utilities/shell/shell.ts';
-import { openCaptureFiles } from '../lab/capture-file.ts';
+import { keepsJourneys, openCaptureFiles } from '../lab/capture-file.ts';
 import type { CaptureFileRequest, CaptureFiles } from '../lab/capture-file.ts';
 import type { CapturePoint } from '../lab/file/endpoint.ts';
 import type { NormalLab } from '../lab/file/model.ts';
@@ -58,7 +58,7 @@ export async function runLab(labFile: string, options: LabOptionValues, work: La
   const commands = [...options.exec, ...(work.commands ?? [])];
   checkCommands(lab, commands);
   work.check?.(lab);
-  const files = openFiles(lab, labFile, options.capture, work.inputs ?? []);
+  const files = openFiles(lab, labFile, options, work.inputs ?? []);
   const idle = commands.length === 0 && options.for === undefined && work.run === undefined;
   const reporter = work.reporter ?? (options.json ? jsonReporter() : plainReporter(idle));
   const interruption = watchInterrupts();
@@ -132,12 +132,13 @@ class Session {
   }
 
   async #start(): Promise<void> {
-    const { time, seed, threads } = this.#options;
+    const { time, seed, threads, journey } = this.#options;
     try {
       await startLab(this.#lab, {
         time,
         seed,
         ...(threads !== undefined && { threads }),
+        ...(journey !== undefined && { journey }),
         onBuilt: (lab) => {
           this.#running = lab;
           this.#files.beginLinks(lab);
@@ -233,7 +234,7 @@ export function noSuch(kind: string, name: string, names: readonly string[]): st
 function openFiles(
   lab: NormalLab,
   labFile: string,
-  requests: readonly CaptureFileRequest[],
+  { capture: requests, journey }: LabOptionValues,
   inputs: readonly string[],
 ): CaptureFiles {
   for (const { at, file } of requests) {
@@ -245,6 +246,10 @@ function openFiles(
     file === undefined ? [] : [{ at, file: isAbsolute(file) ? file : join(folder, file) }],
   );
   const all = oneNameEach([...own, ...requests]);
+  if (journey !== undefined && !all.some(({ file }) => keepsJourneys(file)))
+    throw usageFailure(
+      'stackscope: --journey needs a pcapng file to keep journeys in; add --capture all=out.pcapng',
+    );
   for (const { file } of all) {
     const input = [labFile, ...inputs].find((name) => isSameFile(name, file));
     if (input !== undefined) throw usageFailure(`stackscope: a capture to ${file} would overwrite ${input}`);

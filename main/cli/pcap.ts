@@ -11,6 +11,8 @@ import { linkTypesOf, summarizeCapture } from '../capture/summary.ts';
 import type { CaptureSummary } from '../capture/summary.ts';
 import { isoTime, secondsText } from '../capture/time-text.ts';
 import { EXIT_FAILED, EXIT_USAGE, exitOnMisuse, messageOf } from './failure.ts';
+import { journeyCommand } from './pcap-journey.ts';
+import { print, visible } from './print.ts';
 import { replayCommand } from './replay.ts';
 
 /** The file could be read only partly, or not converted. */
@@ -21,7 +23,7 @@ export function pcapCommand(): Command {
   const command = new Command('pcap').description(
     'look into capture files (pcap, pcapng, gzip of either), convert them, replay them into a lab',
   );
-  for (const verb of [infoCommand(), listCommand(), convertCommand(), replayCommand()])
+  for (const verb of [infoCommand(), listCommand(), journeyCommand(), convertCommand(), replayCommand()])
     command.addCommand(verb);
   return exitOnMisuse(command);
 }
@@ -73,17 +75,6 @@ function formatOfName(path: string): OutputFormat {
   return path.toLowerCase().endsWith('ng') ? 'pcapng' : 'pcap';
 }
 
-/** Writes a line and waits if the reader is slow; a reader that has gone away ends the program quietly. */
-async function print(line: string): Promise<void> {
-  await new Promise<void>((resolve, reject) => {
-    process.stdout.write(`${line}\n`, (error) => {
-      if (error === undefined || error === null) resolve();
-      else if ('code' in error && error.code === 'EPIPE') process.exit();
-      else reject(error);
-    });
-  });
-}
-
 /** Tells the user about a problem and raises the exit status accordingly. */
 function report(file: string, problem: CaptureProblem): void {
   const where = problem.offset === 0 ? '' : ` at byte ${problem.offset}`;
@@ -121,6 +112,7 @@ function infoObject(file: string, summary: CaptureSummary): object {
       ...(entry.dropped === undefined ? {} : { dropped: Number(entry.dropped) }),
     })),
     linkTypes: linkTypesOf(summary),
+    journeys: summary.journeys,
     comments: summary.comments,
     truncated: summary.truncated,
     problems: summary.problems,
@@ -139,6 +131,7 @@ function infoText(file: string, summary: CaptureSummary): string {
     ['duration', start === undefined || end === undefined ? '-' : `${secondsText(end - start)} s`],
     ['link types', linkTypesOf(summary).join(', ')],
     ['truncated', summary.truncated ? 'yes' : 'no'],
+    ...(summary.journeys === 0 ? [] : [['journeys', journeysText(summary)] as const]),
     ...summary.comments.map((comment) => ['comment', comment] as const),
     ...summary.interfaces.map((entry, id) => {
       const counts = [
@@ -153,11 +146,9 @@ function infoText(file: string, summary: CaptureSummary): string {
   return rows.map(([key, value]) => `${`${key}:`.padEnd(14)}${visible(value)}`).join('\n');
 }
 
-/** Names and comments come from the file: control characters in them must not reach the terminal. */
-function visible(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => {
-    return `\\x${(character.codePointAt(0) ?? 0).toString(16).padStart(2, '0')}`;
-  });
+function journeysText({ journeys, stations, stationsLost }: CaptureSummary): string {
+  const lost = stationsLost === 0 ? '' : `, ${stationsLost} stations lost`;
+  return `${journeys}, ${stations} stations${lost}`;
 }
 
 async function listPackets(file: string, limit: number, json: boolean): Promise<void> {

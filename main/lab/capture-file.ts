@@ -1,10 +1,13 @@
 /**
  * Captures of a lab in files: any number of capture points to one pcapng file with an interface block for each (or to a classic nanosecond pcap), all on the
- * lab's clock. The files say nothing of the machine or the day: the same virtual run gives the same bytes.
+ * lab's clock. The files say nothing of the machine or the day: the same virtual run gives the same bytes. A pcapng file also holds the journeys of the run's
+ * packets.
  */
 import { readClock, wallClock } from '../../stack/runtime/clock.ts';
+import { journeyBlocks, journeyOption } from '../capture/journey.ts';
+import type { JourneyStation } from '../capture/journey.ts';
 import { LINKTYPE_ETHERNET, linkTypeName } from '../capture/link-type.ts';
-import type { PacketDirection } from '../capture/packet.ts';
+import type { PacketDirection, PcapngOption } from '../capture/packet.ts';
 import { PcapWriter } from '../capture/pcap-writer.ts';
 import { PcapngWriter } from '../capture/pcapng-writer.ts';
 import { fileSink } from '../capture/sink.ts';
@@ -13,17 +16,29 @@ import type { Capture, CapturePlace, SeenPacket } from './captures.ts';
 import type { CapturePoint } from './file/endpoint.ts';
 import type { NormalLab } from './file/model.ts';
 import { pseudoLinkType } from './file/pseudo-interfaces.ts';
+import type { JourneyHub } from './journeys.ts';
 import type { RunningLab } from './lab.ts';
 
 const APPLICATION = 'Stackscope';
 /** Longer than any frame: packets are kept whole. */
 const SNAPLEN = 262_144;
+/** Byte order of the files. */
+const LITTLE_ENDIAN = true;
 
 /** A file and what goes into it. */
 export interface CaptureFileRequest {
   readonly at: CapturePoint;
   /** Absolute, or relative to the working directory. */
   readonly file: string;
+}
+
+/** True if a file of this name has room for journeys: a classic pcap has none. */
+export function keepsJourneys(file: string): boolean {
+  return !isClassic(file);
+}
+
+function isClassic(file: string): boolean {
+  return file.toLowerCase().endsWith('.pcap');
 }
 
 /** What became of a file. */
@@ -103,11 +118,14 @@ interface WrittenPacket {
   data: Uint8Array;
   originalLength: number;
   direction?: PacketDirection;
+  options?: readonly PcapngOption[];
 }
 
 /** What packets are written with: the parts of both writers that differ. */
 interface PacketWriter {
   write(packet: WrittenPacket): void;
+  /** Stations of journeys, and how many were lost so far. A classic pcap file has no place for them. */
+  writeStations(stations: readonly JourneyStation[], lost: number): void;
   /** Counters of a point, at the end; a classic pcap file has no place for them. */
   finishPoint(id: number, received: number, dropped: number, from: bigint, to: bigint): void;
 }
@@ -123,6 +141,7 @@ class OpenFile {
   readonly #writer: PacketWriter;
   readonly #points = new Map<string, Point>();
   readonly #captures: Capture[] = [];
+  #endJourneys: (() => void) | undefined;
   // One of each for all packets: a capture of bulk traffic makes no garbage of its own.
   readonly #undirected: WrittenPacket = {
     interfaceId: 0,
@@ -150,12 +169,24 @@ class OpenFile {
     if (own.length === 0) return;
     if (this.#captures.length === 0) this.#began = wallClock(readClock());
     this.#captures.push(lab.captures.listen(own, SNAPLEN, (seen) => this.#write(seen)));
+    this.#endJourneys ??= this.#beginJourneys(lab.journeys);
+  }
+
+  /** Returns what writes the last stations and ends that. */
+  #beginJourneys(journeys: JourneyHub): () => void {
+    const end = journeys.listen((stations, lost) => {
+      if (this.#error === undefined) this.#try(() => this.#writer.writeStations(stations, lost));
+    });
+    return () => {
+      journeys.drain();
+      end();
+    };
   }
 
   #write(seen: SeenPacket): void {
     const point = this.#points.get(seen.point.name);
     if (point === undefined || this.#error !== undefined) return;
-    const packet = seen.direction === undefined ? this.#undirected : this.#directed;
+    const packet = this.#packetFor(seen);
     packet.interfaceId = point.id;
     packet.time = seen.wall;
     packet.data = seen.bytes;
@@ -163,6 +194,11 @@ class OpenFile {
     if (seen.direction !== undefined) packet.direction = seen.direction;
     this.#try(() => this.#writer.write(packet));
     point.packets++;
+  }
+
+  #packetFor({ direction, journey }: SeenPacket): WrittenPacket {
+    const packet = direction === undefined ? this.#undirected : this.#directed;
+    return journey === 0 ? packet : { ...packet, options: [journeyOption(journey, LITTLE_ENDIAN)] };
   }
 
   /** A full disk ends the file, not the lab. */
@@ -184,6 +220,7 @@ class OpenFile {
       capture.stop();
       for (const [name, count] of capture.drops()) dropped.set(name, (dropped.get(name) ?? 0) + count);
     }
+    this.#endJourneys?.();
     const to = wallClock(readClock());
     for (const [name, { id, packets }] of this.#points) {
       const lost = dropped.get(name) ?? 0;
@@ -216,10 +253,13 @@ function expectOneLinkType(file: string, places: ReadonlyMap<string, number>): v
 }
 
 function pcapngWriter(sink: BatchSink, places: ReadonlyMap<string, number>): PacketWriter {
-  const writer = new PcapngWriter(sink, { application: APPLICATION });
+  const writer = new PcapngWriter(sink, { application: APPLICATION, littleEndian: LITTLE_ENDIAN });
   for (const [name, linkType] of places) writer.addInterface({ name, linkType, snapLen: SNAPLEN });
   return {
     write: (packet) => writer.writePacket(packet),
+    writeStations(stations, lost) {
+      for (const block of journeyBlocks(stations, lost, LITTLE_ENDIAN)) writer.writeBlock(block);
+    },
     finishPoint(interfaceId, received, dropped, startTime, endTime) {
       const counts = { received: BigInt(received), dropped: BigInt(dropped) };
       writer.writeStatistics({ interfaceId, time: endTime, startTime, endTime, ...counts });
@@ -230,7 +270,11 @@ function pcapngWriter(sink: BatchSink, places: ReadonlyMap<string, number>): Pac
 function classicWriter(sink: BatchSink, places: ReadonlyMap<string, number>): PacketWriter {
   const [linkType = LINKTYPE_ETHERNET] = places.values();
   const writer = new PcapWriter(sink, { linkType, snapLen: SNAPLEN, precision: 'ns' });
-  return { write: (packet) => writer.writePacket(packet), finishPoint: () => undefined };
+  return {
+    write: (packet) => writer.writePacket(packet),
+    writeStations: () => undefined,
+    finishPoint: () => undefined,
+  };
 }
 
 function openSink(file: string): BatchSink {

@@ -37,6 +37,8 @@ export interface SeenPacket {
   /** Undefined on links, where frames have no direction of their own. */
   readonly direction: 'inbound' | 'outbound' | undefined;
   readonly bytes: Uint8Array;
+  /** Number of its journey (journeys.ts), 0 if it is not followed. */
+  readonly journey: number;
 }
 export type CaptureListener = (packet: SeenPacket) => void;
 
@@ -68,11 +70,19 @@ export function captureHub(whileHeld: <T>(work: () => T) => T): CaptureHub {
   const byId = new Map<number, { readonly place: CapturePlace; readonly listener: CaptureListener }>();
   let nextId = 1;
 
-  const visit: CaptureVisitor = (id, time, length, direction, bytes) => {
+  const visit: CaptureVisitor = (id, time, length, direction, bytes, journey) => {
     const entry = byId.get(id);
     if (entry === undefined) return;
     const way = entry.place.kind === 'link' ? undefined : DIRECTIONS[direction];
-    entry.listener({ point: entry.place, time, wall: wallClock(time), length, direction: way, bytes });
+    entry.listener({
+      point: entry.place,
+      time,
+      wall: wallClock(time),
+      length,
+      direction: way,
+      bytes,
+      journey,
+    });
   };
   const drain = (): boolean => drainCaptures(visit) > 0;
 

@@ -19,6 +19,7 @@ import type { Pool } from '../../stack/runtime/pool.ts';
 import { resetRunQueues, setDedicated } from '../../stack/runtime/run-queue.ts';
 import { moveHome, sources } from '../../stack/runtime/source.ts';
 import { setTimerListener } from '../../stack/runtime/timers.ts';
+import { journeysWaiting } from '../../stack/net/journey.ts';
 import { allowLargeFrames } from '../../stack/net/segmentation.ts';
 import { capturesWaiting } from '../../stack/net/tap.ts';
 import { installLabParts } from './install.ts';
@@ -40,7 +41,7 @@ export interface EngineOptions {
   readonly threads?: number;
   /** Time in virtual mode, if it is to be controlled. */
   readonly virtual?: VirtualTime;
-  /** Work that others left for thread 0: packets that were captured. Says whether there were any. */
+  /** Work that others left for thread 0: packets that were captured, stations of journeys. Says whether there were any. */
   readonly fetchCaptures: () => boolean;
   /** The same: interfaces to be freed. Says whether there were any. */
   readonly tidy: () => boolean;
@@ -169,8 +170,9 @@ async function startReal(options: EngineOptions): Promise<Engine> {
   };
 }
 
-/** Captures are fetched when so many bytes wait, so that none is lost. */
+/** Captures are fetched when so many bytes wait, or so many stations of journeys, so that none is lost. */
 const CAPTURE_BYTES = 4 * 1024 * 1024;
+const MOST_STATIONS = 16_384;
 
 function startVirtual(options: EngineOptions): Engine {
   const { seed, fetchCaptures, tidy, virtual = new VirtualTime() } = options;
@@ -180,7 +182,7 @@ function startVirtual(options: EngineOptions): Engine {
   virtual.start(
     {
       afterEvent() {
-        if (capturesWaiting() > CAPTURE_BYTES) fetchCaptures();
+        if (capturesWaiting() > CAPTURE_BYTES || journeysWaiting() > MOST_STATIONS) fetchCaptures();
       },
       tidy() {
         fetchCaptures();

@@ -19,6 +19,8 @@ import { findInterface, ifnets, interfaceName } from '../../stack/net/ifnet.ts';
 import type { Ifnet } from '../../stack/net/ifnet.ts';
 import { drainLog } from '../../stack/net/log.ts';
 import type { StackLogLine } from '../../stack/net/log.ts';
+import { resetJourneys } from '../../stack/net/journey.ts';
+import type { JourneyChoice } from '../../stack/net/journey.ts';
 import { freePlug, newPlug, plugs } from '../../stack/net/plug.ts';
 import { stacks } from '../../stack/net/stack.ts';
 import { SLOG } from '../../stack/runtime/messages/severity.ts';
@@ -30,6 +32,8 @@ import { captureHub, linkTypeOf } from './captures.ts';
 import type { CaptureHub, CapturePlace } from './captures.ts';
 import { startEngine } from './engine.ts';
 import type { Engine, TimeMode } from './engine.ts';
+import { journeyHub } from './journeys.ts';
+import type { JourneyHub } from './journeys.ts';
 import { connectLink, disconnectLink } from './link.ts';
 import type { LabLinkRecord } from './link.ts';
 import { moduleLibrary } from './module-library.ts';
@@ -45,6 +49,8 @@ export interface LabOptions {
   readonly threads?: number;
   /** Time in virtual mode, if it is to be controlled. */
   readonly virtual?: VirtualTime;
+  /** Packets to follow from the start. */
+  readonly journey?: JourneyChoice;
   /** Called when links and nodes are there and no stack runs yet: capturing on links may begin. */
   readonly onBuilt?: (lab: RunningLab) => void;
   /**
@@ -66,6 +72,7 @@ export interface RunningLab {
   readonly switches: ReadonlyMap<string, LabSwitch>;
   readonly ports: ReadonlyMap<string, TapPort>;
   readonly captures: CaptureHub;
+  readonly journeys: JourneyHub;
   /** The capture places there are now: all links, and all interfaces. */
   places(): CapturePlace[];
   /** The interface of a node by name, in whichever of its stacks it is. */
@@ -109,6 +116,7 @@ class LabBuilder {
   readonly #library = moduleLibrary();
   #engine: Engine | undefined;
   #hub: CaptureHub | undefined;
+  #journeys: JourneyHub | undefined;
   #running: RunningLab | undefined;
   #stopped = false;
 
@@ -120,21 +128,33 @@ class LabBuilder {
   async start(): Promise<RunningLab> {
     const { time, seed, threads, virtual } = this.#options;
     const onDeath = (thread: number, reason: string): void => this.#onDeath(thread, reason);
-    const engine = await startEngine({
+    resetJourneys();
+    const started = await startEngine({
       time,
       seed,
-      fetchCaptures: () => this.#hub?.drain() ?? false,
+      fetchCaptures: () => this.#fetchCaptures(),
       tidy: () => this.#tidy(),
       onDeath,
       ...(threads !== undefined && { threads }),
       ...(virtual !== undefined && { virtual }),
     });
+    const journeys = journeyHub({ lab: this.#lab, nodes: this.#nodes, links: this.#links });
+    const engine: Engine = {
+      ...started,
+      whileHeld: (work) =>
+        started.whileHeld(() => {
+          journeys.beforeChange();
+          return work();
+        }),
+    };
     this.#engine = engine;
+    this.#journeys = journeys;
     this.#hub = captureHub((work) => engine.whileHeld(work));
     setInterfaceListener((stack) => this.#onInterfaces(stack));
     for (const port of this.#lab.ports) this.#ports.set(port.name, await this.#openPort(port));
     whileTapsHeld(() => engine.whileHeld(() => this.#build(engine)));
-    this.#running = this.#describe(engine, this.#hub);
+    journeys.follow(this.#options.journey);
+    this.#running = this.#describe(engine, this.#hub, journeys);
     this.#options.onBuilt?.(this.#running);
     await Promise.all(this.#lab.nodes.map((node) => this.#startNode(node)));
     await sleepNs(time === 'virtual' ? 1 : SETTLE_NS);
@@ -211,7 +231,7 @@ class LabBuilder {
     }
   }
 
-  #describe(engine: Engine, captures: CaptureHub): RunningLab {
+  #describe(engine: Engine, captures: CaptureHub, journeys: JourneyHub): RunningLab {
     return {
       lab: this.#lab,
       engine,
@@ -220,6 +240,7 @@ class LabBuilder {
       switches: this.#switches,
       ports: this.#ports,
       captures,
+      journeys,
       places: () => this.#places(),
       findInterface: (node, name) => this.#findInterface(node, name),
       interfacesOf: (node) => this.#interfacesOf(node),
@@ -256,6 +277,12 @@ class LabBuilder {
       }
     }
     return list;
+  }
+
+  /** Hands on packets that were captured, and stations of journeys. */
+  #fetchCaptures(): boolean {
+    const captured = this.#hub?.drain() ?? false;
+    return (this.#journeys?.drain() ?? false) || captured;
   }
 
   /** Writes what stacks had for the system log of their nodes, frees interfaces that were destroyed. */

@@ -71,6 +71,8 @@ export const M_PKTHDR = 0x0002;
 /** Received as link-level broadcast, multicast. */
 export const M_BCAST = 0x0100;
 export const M_MCAST = 0x0200;
+/** It could be followed and another was chosen (net/journey.ts): the question is not asked again on its way. */
+export const M_PASSED_OVER = 0x0400;
 /** The buffer is on a free list: a second free is a fault. */
 const M_FREE = 0x8000_0000 | 0;
 

@@ -13,9 +13,9 @@ import {
   u32 as sharedU32,
   u8,
 } from '../memory/memory.ts';
-import { mbuf, mbufStruct } from '../memory/mbuf.ts';
+import { M_PASSED_OVER, mbuf, mbufStruct } from '../memory/mbuf.ts';
 import { struct } from '../memory/struct.ts';
-import { now } from '../runtime/clock.ts';
+import { readClock } from '../runtime/clock.ts';
 import { ringBell } from '../runtime/messages/post.ts';
 
 // The compiler folds a module's own constants into its code; an imported one it reads through a cell every time.
@@ -60,24 +60,53 @@ export const STATION = {
   reassembly: 17,
   /** Handed to a transport protocol, which finds the socket: stack; IP protocol. */
   transport: 18,
-  /** In the receive buffer of a socket: socket; bytes. */
+  /** In the receive buffer of a socket: stack; bytes. The entry has the socket's protocol, address and port. */
   socket: 19,
-  /** The stack has answered or used it itself (ARP, ICMP): stack; EtherType. */
+  /** The stack has used it itself: stack; EtherType, or CONSUMED_ICMP and an ICMP type. */
   consumed: 20,
   /** Through a tunnel or another pseudo-interface: interface; 1 in, 2 out. */
   tunnel: 21,
-  /** Dropped: stack or interface; a counter's offset (statistics.ts), or 0. */
+  /** Dropped: stack; a counter's offset (statistics.ts). Or: interface; an errno, 0 if no protocol takes it. */
   drop: 22,
+  /** Dropped, and an ICMP error is due to its sender: stack; ICMP type * 256 + code. */
+  refused: 23,
+  /** TCP has found its connection or its listener: stack; bytes of data. The entry has the address and port. */
+  connection: 24,
 } as const;
 export type Station = (typeof STATION)[keyof typeof STATION];
 
 /** What a link did to a packet that did not arrive. */
-export const LINK_LOSS = { loss: 1, queue: 2, mtu: 3, noReceiver: 4, buffers: 5 } as const;
+export const LINK_LOSS = {
+  loss: 1,
+  queue: 2,
+  mtu: 3,
+  noReceiver: 4,
+  buffers: 5,
+  /** The card at the other end is down, or its receive queue is full. */
+  receiverDown: 6,
+  receiverFull: 7,
+} as const;
 /** What a bridge did with a frame. */
 export const BRIDGE_VERDICT = { forwarded: 1, flooded: 2, local: 3, blocked: 4, dropped: 5 } as const;
 
+/** Added to the ICMP type in the detail of `consumed`. */
+export const CONSUMED_ICMP = 0x10000;
+
 const CAPACITY = 65_536;
-const ENTRY = 32;
+// time f64 | id u32 | place u32 | mbuf u32 | detail i32 | station u8, thread u8, protocol u8 | mark i32 | address u32 | port u32
+const ENTRY = 40;
+const AT_ID = 8;
+const AT_PLACE = 12;
+const AT_MBUF = 16;
+const AT_DETAIL = 20;
+const AT_STATION = 24;
+const AT_THREAD = 25;
+const AT_PROTOCOL = 26;
+const AT_MARK = 28;
+const AT_ADDRESS = 32;
+const AT_PORT = 36;
+/** With the number of the slot in an entry's mark: never 0, so that a slot that was never written to is not taken for one. */
+const WHOLE = 0x4000_0000;
 /** Asks the reader for attention when so many entries wait. */
 const ATTENTION = 4096;
 
@@ -140,7 +169,8 @@ function matchesIp(p: number, length: number): boolean {
   if (head.address !== 0 && be32(p + 12) !== head.address && be32(p + 16) !== head.address) return false;
   if (head.port === 0) return true;
   const header = (u8[p]! & 15) << 2;
-  if ((protocol !== TCP && protocol !== UDP) || length < header + 4) return false;
+  const laterFragment = (be16(p + 6) & 0x1fff) !== 0;
+  if ((protocol !== TCP && protocol !== UDP) || laterFragment || length < header + 4) return false;
   return be16(p + header) === head.port || be16(p + header + 2) === head.port;
 }
 
@@ -160,19 +190,55 @@ export function following(): boolean {
 /** Numbers a packet that has no number yet, if it is one to be followed; its network header, of an EtherType, begins at offset `off`. */
 export function beginJourney(m: number, off: number, etherType: number): void {
   const view = mbuf(m);
-  if (view.journey !== 0 || view.len < off) return;
+  if (view.journey !== 0 || (view.flags & M_PASSED_OVER) !== 0 || view.len < off) return;
   if (!matches(view.data + off, view.len - off, etherType)) return;
-  if (Atomics.add(i32, MATCHED, 1) % i32[EVERY]! !== 0) return;
-  view.journey = Atomics.add(i32, LAST_ID, 1) + 1;
+  // Another thread may switch off meanwhile.
+  const every = Math.max(1, i32[EVERY]!);
+  if ((Atomics.add(i32, MATCHED, 1) >>> 0) % every === 0) view.journey = Atomics.add(i32, LAST_ID, 1) + 1;
+  else view.flags |= M_PASSED_OVER;
+}
+
+/** The journey ends: what becomes of the buffer from here on is another packet (an answer made in place). */
+export function endJourney(m: number): void {
+  const view = mbuf(m);
+  view.journey = 0;
+  view.flags &= ~M_PASSED_OVER;
+}
+
+/** True if the packet has a number: ask before paying for the arguments of stationAtSocket(). */
+export function isFollowed(m: number): boolean {
+  return u32[(m >>> 2) + JOURNEY] !== 0;
 }
 
 /** Leaves an entry if the packet is followed. */
 export function station(m: number, what: Station, place: number, detail: number): void {
   const id = u32[(m >>> 2) + JOURNEY]!;
-  if (id !== 0) note(id, m, what, place, detail);
+  if (id !== 0) note(id, m, what, place, detail, 0, 0, 0);
 }
 
-function note(id: number, m: number, what: Station, place: number, detail: number): void {
+/** Leaves an entry of a packet that is followed, at a socket of `stack`. The socket is told by protocol and own address (0: any) and port, because it may be gone when the entry is read. */
+export function stationAtSocket(
+  m: number,
+  what: Station,
+  stack: number,
+  detail: number,
+  protocol: number,
+  address: number,
+  port: number,
+): void {
+  note(u32[(m >>> 2) + JOURNEY]!, m, what, stack, detail, protocol, address, port);
+}
+
+function note(
+  id: number,
+  m: number,
+  what: Station,
+  place: number,
+  detail: number,
+  protocol: number,
+  address: number,
+  port: number,
+): void {
   let slot: number;
   let waiting: number;
   do {
@@ -184,15 +250,18 @@ function note(id: number, m: number, what: Station, place: number, detail: numbe
     }
   } while (Atomics.compareExchange(i32, HEAD, slot, (slot + 1) | 0) !== slot);
   const at = entries + (slot & (CAPACITY - 1)) * ENTRY;
-  f64[at >>> 3] = now();
-  u32[(at + 8) >>> 2] = id;
-  u32[(at + 12) >>> 2] = place;
-  u32[(at + 16) >>> 2] = m;
-  i32[(at + 20) >>> 2] = detail;
-  u8[at + 24] = what;
-  u8[at + 25] = selfThread;
-  // Last: tells the reader that the entry is whole. Never 0, so that a slot that was never written to is not taken for one.
-  Atomics.store(i32, (at + 28) >>> 2, slot | 0x4000_0000);
+  f64[at >>> 3] = readClock();
+  u32[(at + AT_ID) >>> 2] = id;
+  u32[(at + AT_PLACE) >>> 2] = place;
+  u32[(at + AT_MBUF) >>> 2] = m;
+  i32[(at + AT_DETAIL) >>> 2] = detail;
+  u8[at + AT_STATION] = what;
+  u8[at + AT_THREAD] = selfThread;
+  u8[at + AT_PROTOCOL] = protocol;
+  u32[(at + AT_ADDRESS) >>> 2] = address;
+  u32[(at + AT_PORT) >>> 2] = port;
+  // Last: tells the reader that the entry is whole.
+  Atomics.store(i32, (at + AT_MARK) >>> 2, slot | WHOLE);
   if (waiting === ATTENTION) ringBell();
 }
 
@@ -207,6 +276,10 @@ export interface JourneyEntry {
   readonly detail: number;
   /** Handle of the packet's first mbuf. */
   readonly mbuf: number;
+  /** At a socket: its IP protocol, otherwise 0; its own address in host order (0: any) and port. */
+  readonly protocol: number;
+  readonly address: number;
+  readonly port: number;
 }
 
 /** Hands on what was left in the ring, oldest first; says whether there was anything. One reader at a time. */
@@ -216,22 +289,37 @@ export function drainJourneys(visit: (entry: JourneyEntry) => void): boolean {
   const end = Atomics.load(i32, HEAD);
   for (; slot !== end; slot = (slot + 1) | 0) {
     const at = entries + (slot & (CAPACITY - 1)) * ENTRY;
-    if (Atomics.load(i32, (at + 28) >>> 2) !== (slot | 0x4000_0000)) break;
+    if (Atomics.load(i32, (at + AT_MARK) >>> 2) !== (slot | WHOLE)) break;
     visit({
-      id: u32[(at + 8) >>> 2]!,
+      id: u32[(at + AT_ID) >>> 2]!,
       time: f64[at >>> 3]!,
-      thread: u8[at + 25]!,
-      station: u8[at + 24]! as Station,
-      place: u32[(at + 12) >>> 2]!,
-      detail: i32[(at + 20) >>> 2]!,
-      mbuf: u32[(at + 16) >>> 2]!,
+      thread: u8[at + AT_THREAD]!,
+      station: u8[at + AT_STATION]! as Station,
+      place: u32[(at + AT_PLACE) >>> 2]!,
+      detail: i32[(at + AT_DETAIL) >>> 2]!,
+      mbuf: u32[(at + AT_MBUF) >>> 2]!,
+      protocol: u8[at + AT_PROTOCOL]!,
+      address: u32[(at + AT_ADDRESS) >>> 2]!,
+      port: u32[(at + AT_PORT) >>> 2]!,
     });
   }
   Atomics.store(i32, TAIL, slot);
   return slot !== from;
 }
 
+/** Entries waiting in the ring. */
+export function journeysWaiting(): number {
+  return (i32[HEAD]! - i32[TAIL]!) | 0;
+}
+
 /** Entries that the ring had no room for. */
 export function journeysLost(): number {
   return Atomics.load(i32, LOST);
+}
+
+/** A lab begins: nothing is followed, nothing waits, and numbers begin at 1. No thread handles packets. */
+export function resetJourneys(): void {
+  followPackets(undefined);
+  Atomics.store(i32, TAIL, Atomics.load(i32, HEAD));
+  for (const word of [LOST, LAST_ID, MATCHED]) Atomics.store(i32, word, 0);
 }

@@ -9,6 +9,7 @@ import { registerCloner } from './cloner.ts';
 import { ETHERTYPE_IP, inputLocal } from './ethernet.ts';
 import { DRIVER, IFT_LOOP, countOutput, ifAttach, registerDriver } from './ifnet.ts';
 import type { Ifnet } from './ifnet.ts';
+import { STATION, station } from './journey.ts';
 import type { Stack } from './stack.ts';
 import { OUTBOUND, tapPacket } from './tap.ts';
 
@@ -37,7 +38,10 @@ function loopOutput(ifp: Ifnet, m: number): number {
   }
   const view = mbuf(m);
   countOutput(ifp, 1, view.pktLen);
-  if (ifp.taps !== 0) tapPacket(ifp.taps, m, OUTBOUND, now());
+  if (ifp.taps !== 0) {
+    tapPacket(ifp.taps, m, OUTBOUND, now());
+    station(m, STATION.tap, ifp.ptr, OUTBOUND);
+  }
   inputLocal(ifp, m, ETHERTYPE_IP);
   return 0;
 }

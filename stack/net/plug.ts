@@ -8,7 +8,8 @@ import type { Queue } from '../memory/queue.ts';
 import { slab } from '../memory/slab.ts';
 import { struct } from '../memory/struct.ts';
 import type { ViewOf } from '../memory/struct.ts';
-import { raise } from '../runtime/source.ts';
+import { raise, sources } from '../runtime/source.ts';
+import { LINK_LOSS, STATION, station } from './journey.ts';
 
 export const plugStruct = struct('plug', {
   /** Next plug of the same link, in a ring; 0 while it is in no link. */
@@ -96,15 +97,19 @@ export function plugCarrier(plug: Plug): boolean {
 
 /** The link's side: gives a list of frames to the device. What does not fit, or comes while it is off, is dropped; returns how many frames that were. */
 export function deliver(plug: Plug, first: number, last: number, count: number): number {
-  if (plug.up === 0) {
-    mFreeList(first);
-    return count;
-  }
+  if (plug.up === 0) return lose(plug, first, LINK_LOSS.receiverDown);
   const rest = enqueueList(plugIn(plug), first, last, count);
   if (plug.device !== 0) raise(plug.device);
-  if (rest === 0) return 0;
-  let dropped = 0;
-  for (let m = rest; m !== 0; m = nextRecord(m)) dropped++;
-  mFreeList(rest);
-  return dropped;
+  return rest === 0 ? 0 : lose(plug, rest, LINK_LOSS.receiverFull);
+}
+
+function lose(plug: Plug, first: number, why: number): number {
+  const link = plug.link === 0 ? 0 : sources.get(plug.link).arg;
+  let lost = 0;
+  for (let m = first; m !== 0; m = nextRecord(m)) {
+    station(m, STATION.linkLoss, link, why);
+    lost++;
+  }
+  mFreeList(first);
+  return lost;
 }

@@ -4,7 +4,6 @@
  */
 import { mFreeOne, mbuf, mOwn, ownerTag } from '../memory/mbuf.ts';
 import { chainLast, mShareRange, mSplit } from '../memory/mbuf-chain.ts';
-import { STATION, station } from './journey.ts';
 import type { Socket } from './socket.ts';
 
 const RECEIVE = ownerTag('socket receive');
@@ -23,7 +22,6 @@ export function sndSpace(so: Socket): number {
 
 /** Appends a chain of `bytes` to the receive buffer of a stream; empty buffers in it are dropped. */
 export function rcvAppendStream(so: Socket, m: number, bytes: number): void {
-  station(m, STATION.socket, so.ptr, bytes);
   while (m !== 0 && mbuf(m).len === 0) {
     const next = mbuf(m).next;
     mFreeOne(m);
@@ -43,7 +41,6 @@ export function rcvAppendStream(so: Socket, m: number, bytes: number): void {
 export function rcvAppendRecord(so: Socket, m: number, address: number, port: number): boolean {
   const view = mbuf(m);
   if (view.pktLen > rcvSpace(so)) return false;
-  station(m, STATION.socket, so.ptr, view.pktLen);
   view.aux = address | 0;
   view.aux2 = port;
   view.nextpkt = 0;

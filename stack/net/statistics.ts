@@ -168,3 +168,10 @@ export function readStatistics(place: number, protocol?: string): Record<string,
   }
   return result;
 }
+
+const texts = Object.values(TABLE).flatMap((group) => Object.values<string>(group));
+
+/** What a counter counts, as `netstat -s` has it. @param stat one of STAT. */
+export function statisticText(stat: number): string {
+  return texts[stat / 8] ?? '';
+}

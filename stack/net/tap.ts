@@ -58,7 +58,8 @@ export function orphanTaps(first: number): void {
 }
 
 function record(id: number, snaplen: number, m: number, direction: number, time: number): boolean {
-  const length = mbuf(m).pktLen;
+  const view = mbuf(m);
+  const length = view.pktLen;
   const kept = Math.min(length, snaplen);
   const bytes = (ENTRY + kept + 7) & ~7;
   lock(header.ptr);
@@ -82,6 +83,7 @@ function record(id: number, snaplen: number, m: number, direction: number, time:
   u32[(at + 16) >>> 2] = length;
   u32[(at + 20) >>> 2] = kept;
   u32[(at + 24) >>> 2] = direction;
+  u32[(at + 28) >>> 2] = view.journey;
   if (kept > 0) mCopyOut(m, 0, kept, at + ENTRY);
   const waited = head - header.tail;
   header.head = head + bytes;
@@ -90,13 +92,14 @@ function record(id: number, snaplen: number, m: number, direction: number, time:
   return true;
 }
 
-/** A packet out of the ring; `bytes` is a view that is valid during the call only. */
+/** A packet out of the ring; `bytes` is a view that is valid during the call only, `journey` its number there, 0 if it is not followed. */
 export type CaptureVisitor = (
   id: number,
   time: number,
   length: number,
   direction: number,
   bytes: Uint8Array,
+  journey: number,
 ) => void;
 
 /** How far the ring is written; what lies before is there for this thread to read. */
@@ -125,6 +128,7 @@ export function drainCaptures(visit: CaptureVisitor): number {
       u32[(at + 16) >>> 2]!,
       u32[(at + 24) >>> 2]!,
       u8.subarray(at + ENTRY, at + ENTRY + kept),
+      u32[(at + 28) >>> 2]!,
     );
     header.tail += bytes;
     seen++;

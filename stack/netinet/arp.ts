@@ -202,6 +202,7 @@ function hold(entry: Neighbour, m: number): void {
     entry.held = mbuf(oldest).nextpkt;
     entry.heldCount--;
     count(entry.stack, STAT.arpHoldDropped);
+    station(oldest, STATION.drop, entry.stack, STAT.arpHoldDropped);
     mFree(oldest);
   }
   if (entry.heldCount === 0) entry.held = m;

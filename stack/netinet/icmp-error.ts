@@ -17,6 +17,7 @@ import { mCopyOut } from '../memory/mbuf-chain.ts';
 import { SECOND, now } from '../runtime/clock.ts';
 import { IPPROTO_ICMP } from '../runtime/messages/request.ts';
 import { ifnets, interfaceWithAddress, isBroadcast, isMulticast } from '../net/ifnet.ts';
+import { STATION, station } from '../net/journey.ts';
 import { count, stacks, sysctlValue } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
@@ -60,6 +61,7 @@ export function isIcmpError(type: number): boolean {
 
 /** Sends an error about packet `m` (its IP header contiguous), and frees the packet. `value` is the MTU or the gateway, 0 otherwise. */
 export function icmpError(stack: number, m: number, type: number, code: number, value: number): void {
+  station(m, STATION.refused, stack, (type << 8) | code);
   icmpErrorAbout(stack, m, type, code, value);
   mFree(m);
 }

@@ -8,9 +8,8 @@ import { M_BCAST, M_MCAST, mFree, mbuf } from '../memory/mbuf.ts';
 import { mPullup, mTrimFront, mWritableFront } from '../memory/mbuf-chain.ts';
 import { IPPROTO_ICMP } from '../runtime/messages/request.ts';
 import { ifnets, interfaceWithAddress } from '../net/ifnet.ts';
+import { CONSUMED_ICMP, STATION, endJourney, station } from '../net/journey.ts';
 import { RTF_GATEWAY, addRoute, exactRoute, lookupRoute, routes } from '../net/route.ts';
-import { ETHERTYPE_IP } from '../net/ethernet.ts';
-import { STATION, station } from '../net/journey.ts';
 import { count, stacks, sysctlValue } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
@@ -34,25 +33,29 @@ import { rawDeliver } from './raw.ts';
 /** What an error quotes: an IP header with options and 8 bytes. */
 const QUOTE = 60 + 8;
 
+function drop(stack: number, m: number, stat: number): void {
+  count(stack, stat);
+  station(m, STATION.drop, stack, stat);
+  mFree(m);
+}
+
 function icmpInput(stack: number, packet: number, header: number): void {
   const length = mbuf(packet).pktLen - header;
   if (length < ICMP_HEADER) {
-    count(stack, STAT.icmpTooShort);
-    mFree(packet);
+    drop(stack, packet, STAT.icmpTooShort);
     return;
   }
   const m = mPullup(packet, Math.min(header + ICMP_HEADER + Math.min(QUOTE, length - ICMP_HEADER), 160));
   if (m === 0) return;
   if (sumChain(m, header, length, 0) !== 0xffff) {
-    count(stack, STAT.icmpBadSum);
-    mFree(m);
+    drop(stack, m, STAT.icmpBadSum);
     return;
   }
   const q = mbuf(m).data + header;
   const type = u8[q]!;
+  station(m, STATION.consumed, stack, CONSUMED_ICMP | type);
   if (type === ICMP_ECHO) {
     count(stack, STAT.icmpInEcho);
-    station(m, STATION.consumed, stack, ETHERTYPE_IP);
     answerEcho(stacks.get(stack), m, header);
     return;
   }
@@ -74,8 +77,7 @@ function answerEcho(stack: Stack, packet: number, header: number): void {
   const own = interfaceWithAddress(stack, destination) !== 0;
   const wide = !own || (view.flags & (M_BCAST | M_MCAST)) !== 0;
   if (wide && sysctlValue(stack.ptr, SYSCTL.icmpBroadcastEcho) === 0) {
-    count(stack.ptr, STAT.icmpBroadcastEcho);
-    mFree(packet);
+    drop(stack.ptr, packet, STAT.icmpBroadcastEcho);
     return;
   }
   const tos = u8[view.data + 1]!;
@@ -90,7 +92,7 @@ function answerEcho(stack: Stack, packet: number, header: number): void {
   mbuf(m).flags &= ~(M_BCAST | M_MCAST);
   // From here on it is a packet of our own, with a journey of its own.
   mbuf(m).rcvif = 0;
-  mbuf(m).journey = 0;
+  endJourney(m);
   count(stack.ptr, STAT.icmpReflect);
   count(stack.ptr, STAT.icmpOutEchoReply);
   ipOutput(stack.ptr, m, from, source, IPPROTO_ICMP, sysctlValue(stack.ptr, SYSCTL.ipTtl), tos, 0, 0);

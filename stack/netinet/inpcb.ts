@@ -10,6 +10,8 @@ import { ERRNO } from '../runtime/messages/errno.ts';
 import { IP_TOS, IP_TTL, SO_REUSEADDR, SO_REUSEPORT } from '../runtime/messages/request.ts';
 import { random32 } from '../runtime/random.ts';
 import { ifaddrs, ifnets, interfaceWithAddress, isBroadcast, isMulticast } from '../net/ifnet.ts';
+import { isFollowed, stationAtSocket } from '../net/journey.ts';
+import type { Station } from '../net/journey.ts';
 import { lookupRoute, routes } from '../net/route.ts';
 import { sockets } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
@@ -230,6 +232,13 @@ export function connectionHash(
   foreignPort: number,
 ): number {
   return mix3(local, foreign, (localPort << 16) | foreignPort);
+}
+
+/** Leaves an entry of a packet, if it is followed, that has reached the socket of this block with so many bytes of data (journey.ts). */
+export function stationAtInpcb(m: number, what: Station, inp: Inpcb, bytes: number): void {
+  if (!isFollowed(m)) return;
+  const { protocol } = sockets.get(inp.socket);
+  stationAtSocket(m, what, inp.stack, bytes, protocol, inp.local, inp.localPort);
 }
 
 /** The options of IP that all transports share. */

@@ -33,12 +33,17 @@ import { ipRoute } from './ip-output.ts';
 
 const LOOPBACK_NET = 127;
 
+function drop(stack: Stack, m: number, stat: number): void {
+  count(stack.ptr, stat);
+  station(m, STATION.drop, stack.ptr, stat);
+  mFree(m);
+}
+
 /** Sends a packet on that is not for this host. `linkBroadcast`: it came as a broadcast of the link and must not be spread. */
 export function ipForward(stack: Stack, packet: number, linkBroadcast: boolean): void {
   const destination = addressAt(mbuf(packet).data + IP_DST);
   if (linkBroadcast || destination >>> 24 === LOOPBACK_NET || destination >>> 24 === 0) {
-    count(stack.ptr, STAT.ipCantForward);
-    mFree(packet);
+    drop(stack, packet, STAT.ipCantForward);
     return;
   }
   const header = (u8[mbuf(packet).data]! & 15) << 2;
@@ -73,14 +78,17 @@ const flowKey: FlowKey = { destination: 0, source: 0, tos: 0, possible: 0 };
 function permitted(stack: Stack, m: number, route: Route, destination: number): boolean {
   const ifp = ifnets.get(route.interface);
   if ((route.flags & RTF_BLACKHOLE) !== 0) {
+    station(m, STATION.drop, stack.ptr, STAT.ipNoRoute);
     mFree(m);
     return false;
   }
   const directed = sysctlValue(stack.ptr, SYSCTL.ipDirectedBroadcast) === 0 && isBroadcast(ifp, destination);
   if (directed || (route.flags & RTF_REJECT) !== 0 || (ifp.flags & IFF.UP) === 0) {
-    count(stack.ptr, STAT.ipCantForward);
-    if (directed) mFree(m);
-    else icmpError(stack.ptr, m, ICMP_UNREACH, UNREACH_HOST, 0);
+    if (directed) drop(stack, m, STAT.ipCantForward);
+    else {
+      count(stack.ptr, STAT.ipCantForward);
+      icmpError(stack.ptr, m, ICMP_UNREACH, UNREACH_HOST, 0);
+    }
     return false;
   }
   if (mbuf(m).pktLen > ifp.mtu && (be16(mbuf(m).data + IP_OFF) & IP_DF) !== 0) {

@@ -3,7 +3,16 @@
  */
 import { be16, maxThreads, putBe16, putBe32, region, selfThread, u8 } from '../memory/memory.ts';
 import { putChecksum, sumBytes } from '../memory/checksum.ts';
-import { CSUM_IP_GOOD, M_BCAST, M_MCAST, mFree, mGetHeader, mbuf, ownerTag } from '../memory/mbuf.ts';
+import {
+  CSUM_IP_GOOD,
+  M_BCAST,
+  M_MCAST,
+  M_PASSED_OVER,
+  mFree,
+  mGetHeader,
+  mbuf,
+  ownerTag,
+} from '../memory/mbuf.ts';
 import { copyBytes, mPrepend, mShareRange, mWritableFront } from '../memory/mbuf-chain.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
@@ -100,12 +109,14 @@ export function ipRoute(
     const ifp = destination === 0xffffffff ? broadcastInterface(stack) : 0;
     if (ifp !== 0) return transmit(stack, m, ifnets.get(ifp), destination);
     count(stack.ptr, STAT.ipNoRoute);
+    station(m, STATION.drop, stack.ptr, STAT.ipNoRoute);
     mFree(m);
     return ERRNO.EHOSTUNREACH;
   }
   const route = routes.get(ptr);
   route.use++;
   if ((route.flags & (RTF_REJECT | RTF_BLACKHOLE)) !== 0) {
+    station(m, STATION.drop, stack.ptr, STAT.ipNoRoute);
     mFree(m);
     return (route.flags & RTF_REJECT) === 0 ? 0 : ERRNO.EHOSTUNREACH;
   }
@@ -152,8 +163,9 @@ function echoToSelf(ifp: Ifnet, m: number): void {
   const copy = mShareRange(FRAGMENT, m, 0, view.pktLen);
   if (copy === 0) return;
   const head = mbuf(copy);
-  head.flags = mbuf(m).flags | M_BCAST;
+  head.flags = view.flags | M_BCAST;
   head.pktLen = view.pktLen;
+  head.journey = view.journey;
   inputLocal(ifp, copy, ETHERTYPE_IP);
 }
 
@@ -171,6 +183,7 @@ function fragment(stack: Stack, m: number, ifp: Ifnet, nexthop: number): number 
   const off = be16(p + IP_OFF);
   if ((off & IP_DF) !== 0) {
     count(stack.ptr, STAT.ipCantFrag);
+    station(m, STATION.drop, stack.ptr, STAT.ipCantFrag);
     mFree(m);
     return ERRNO.EMSGSIZE;
   }
@@ -213,7 +226,7 @@ function fragmentOf(m: number, at: number, len: number, off: number): number {
   head.journey = view.journey;
   head.len = kept;
   head.pktLen = kept + len;
-  head.flags |= view.flags & (M_BCAST | M_MCAST);
+  head.flags |= view.flags & (M_BCAST | M_MCAST | M_PASSED_OVER);
   const p = head.data;
   u8[p] = 0x40 | (kept >>> 2);
   putBe16(p + IP_LENGTH, kept + len);

@@ -12,6 +12,7 @@ import type { ViewOf } from '../memory/struct.ts';
 import { SECOND, now } from '../runtime/clock.ts';
 import { CALLOUT_BYTES, calloutInit } from '../runtime/wheel.ts';
 import { CALLOUT, setCalloutHandler } from '../net/callouts.ts';
+import { STATION, station } from '../net/journey.ts';
 import { cancelCallout, count, countBy, setCallout, stacks, sysctlValue } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
@@ -114,6 +115,7 @@ export function dropFragments(stack: Stack): void {
 
 function refuse(stack: Stack, m: number, stat: number): number {
   count(stack.ptr, stat);
+  station(m, STATION.drop, stack.ptr, stat);
   mFree(m);
   return 0;
 }

@@ -9,11 +9,20 @@ import { IPPROTO_ICMP, IPPROTO_IP, IPPROTO_RAW, IP_HDRINCL } from '../runtime/me
 import { interfaceWithAddress } from '../net/ifnet.ts';
 import { registerProtocol } from '../net/protosw.ts';
 import type { Protocol } from '../net/protosw.ts';
+import { STATION } from '../net/journey.ts';
 import { rcvAppendRecord } from '../net/sockbuf.ts';
 import { soFree, soIsConnected, soIsDisconnected, soWake, sockets } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
 import { stacks } from '../net/stack.ts';
-import { getIpOption, inpcbAttach, inpcbFree, inpcbs, setIpOption, sourceFor } from './inpcb.ts';
+import {
+  getIpOption,
+  inpcbAttach,
+  inpcbFree,
+  inpcbs,
+  setIpOption,
+  sourceFor,
+  stationAtInpcb,
+} from './inpcb.ts';
 import type { Inpcb } from './inpcb.ts';
 import { IP_DST, IP_PROTO, IP_SRC, addressAt } from './ip.ts';
 import { ipOutput, ipOutputRaw } from './ip-output.ts';
@@ -43,8 +52,12 @@ export function rawDeliver(stack: number, m: number): number {
     const copy = mSharePacket(RECEIVE, m);
     if (copy === 0) continue;
     delivered++;
-    if (rcvAppendRecord(so, copy, source, 0)) soWake(so);
-    else mFree(copy);
+    if (!rcvAppendRecord(so, copy, source, 0)) {
+      mFree(copy);
+      continue;
+    }
+    stationAtInpcb(copy, STATION.socket, inp, mbuf(copy).pktLen);
+    soWake(so);
   }
   return delivered;
 }

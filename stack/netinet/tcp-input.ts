@@ -9,12 +9,13 @@ import { mPullup, mTrimFront, mTrimTo } from '../memory/mbuf-chain.ts';
 import { SECOND, now } from '../runtime/clock.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { IPPROTO_TCP } from '../runtime/messages/request.ts';
+import { STATION, station } from '../net/journey.ts';
 import { rcvAppendStream, rcvSpace } from '../net/sockbuf.ts';
 import { SS_CANTRCVMORE, SS_NOFDREF, soWake, sockets } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
 import { count, countBy } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
-import { inpcbs } from './inpcb.ts';
+import { inpcbs, stationAtInpcb } from './inpcb.ts';
 import type { Inpcb } from './inpcb.ts';
 import { IP_DST, IP_SRC, addressAt } from './ip.ts';
 import { ACK_CLOSED, ACK_GOES_ON, outputIfDue, processAck, updateWindow } from './tcp-ack.ts';
@@ -103,7 +104,9 @@ export function tcpInput(stack: number, packet: number, header: number): void {
   const window = be16(th + TCP_WIN);
   const length = total - off;
   if (inpcb !== 0) {
-    const tp = tcpcbs.get(inpcbs.get(inpcb).ppcb);
+    const inp = inpcbs.get(inpcb);
+    const tp = tcpcbs.get(inp.ppcb);
+    stationAtInpcb(m, STATION.connection, inp, length);
     if (
       tp.state === TCPS_ESTABLISHED &&
       fastInput(tp, sockets.get(tp.socket), m, th, off, header + off, length, seq, ack, window)
@@ -130,6 +133,7 @@ export function tcpInput(stack: number, packet: number, header: number): void {
 
 function reject(stack: number, m: number, stat: number): void {
   count(stack, stat);
+  station(m, STATION.drop, stack, stat);
   mFree(m);
 }
 
@@ -144,8 +148,12 @@ function slowInput(inpcb: number): void {
     tcpClose(tp);
   }
   const listener = lookupListener(seg.stack, addressAt(seg.ip + IP_DST), be16(seg.th + TCP_DPORT));
-  if (listener !== 0) return listenInput(inpcbs.get(listener));
+  if (listener !== 0) {
+    stationAtInpcb(seg.m, STATION.connection, inpcbs.get(listener), seg.length);
+    return listenInput(inpcbs.get(listener));
+  }
   count(seg.stack, STAT.tcpNoPort);
+  station(seg.m, STATION.drop, seg.stack, STAT.tcpNoPort);
   resetSegment();
 }
 
@@ -359,6 +367,7 @@ function takeData(tp: Tcpcb, so: Socket): void {
   if ((so.state & SS_CANTRCVMORE) !== 0) return;
   seg.m = 0;
   mTrimFront(m, seg.off);
+  stationAtInpcb(m, STATION.socket, inpcbs.get(tp.inpcb), length);
   rcvAppendStream(so, m, length);
 }
 

@@ -4,11 +4,13 @@
  */
 import { MCLBYTES, mFree, mFreeList, mOwn, mbuf, ownerTag } from '../memory/mbuf.ts';
 import { mTrimFront, mTrimTo } from '../memory/mbuf-chain.ts';
+import { STATION, station } from '../net/journey.ts';
 import { rcvAppendStream } from '../net/sockbuf.ts';
 import { SS_CANTRCVMORE } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
 import { count, countBy } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
+import { inpcbs, stationAtInpcb } from './inpcb.ts';
 import type { Tcpcb } from './tcpcb.ts';
 import { seqLeq } from './tcp-header.ts';
 
@@ -50,6 +52,7 @@ export function reassemblyInsert(tp: Tcpcb, so: Socket, m: number, seq: number, 
   }
   if (tp.reassemblyCount >= limitOf(so)) {
     count(tp.stack, STAT.tcpNoMemory);
+    station(m, STATION.drop, tp.stack, STAT.tcpNoMemory);
     mFree(m);
     return;
   }
@@ -60,6 +63,7 @@ export function reassemblyInsert(tp: Tcpcb, so: Socket, m: number, seq: number, 
 
 function drop(tp: Tcpcb, m: number, bytes: number): void {
   count(tp.stack, STAT.tcpInDuplicate);
+  station(m, STATION.drop, tp.stack, STAT.tcpInDuplicate);
   countBy(tp.stack, STAT.tcpInDuplicateBytes, bytes);
   mFree(m);
 }
@@ -115,8 +119,12 @@ export function reassemblyDeliver(tp: Tcpcb, so: Socket): boolean {
     }
     if (behind > 0) mTrimFront(m, behind);
     tp.rcvNxt = (tp.rcvNxt + length - behind) | 0;
-    if ((so.state & SS_CANTRCVMORE) !== 0) mFree(m);
-    else rcvAppendStream(so, m, length - behind);
+    if ((so.state & SS_CANTRCVMORE) !== 0) {
+      mFree(m);
+      continue;
+    }
+    stationAtInpcb(m, STATION.socket, inpcbs.get(tp.inpcb), length - behind);
+    rcvAppendStream(so, m, length - behind);
   }
   return fin;
 }

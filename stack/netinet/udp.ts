@@ -19,6 +19,7 @@ import {
   soWake,
   sockets,
 } from '../net/socket.ts';
+import { STATION, station } from '../net/journey.ts';
 import { rcvAppendRecord } from '../net/sockbuf.ts';
 import type { Socket } from '../net/socket.ts';
 import { count, stacks, sysctlValue } from '../net/stack.ts';
@@ -38,6 +39,7 @@ import {
   leaveBound,
   lookupBound,
   setIpOption,
+  stationAtInpcb,
   sourceFor,
 } from './inpcb.ts';
 import type { Inpcb } from './inpcb.ts';
@@ -56,6 +58,7 @@ const pseudo = region('udp pseudo header', 8 * maxThreads) + 8 * selfThread;
 
 function drop(stack: number, m: number, stat: number): void {
   count(stack, stat);
+  station(m, STATION.drop, stack, stat);
   mFree(m);
 }
 
@@ -104,14 +107,16 @@ function deliver(stack: number, m: number, header: number): void {
     return;
   }
   mTrimFront(m, header + UDP_HEADER);
-  append(stack, sockets.get(inpcbs.get(ptr).socket), m, source, sourcePort);
+  append(stack, inpcbs.get(ptr), m, source, sourcePort);
 }
 
-function append(stack: number, so: Socket, m: number, source: number, sourcePort: number): void {
+function append(stack: number, inp: Inpcb, m: number, source: number, sourcePort: number): void {
+  const so = sockets.get(inp.socket);
   if (!rcvAppendRecord(so, m, source, sourcePort)) {
     drop(stack, m, STAT.udpFull);
     return;
   }
+  stationAtInpcb(m, STATION.socket, inp, mbuf(m).pktLen);
   count(stack, STAT.udpDelivered);
   soWake(so);
 }
@@ -127,11 +132,11 @@ function deliverToAll(stack: number, m: number, header: number): void {
   const visit = (inp: Inpcb): void => {
     matches++;
     const copy = mSharePacket(RECEIVE, m);
-    if (copy !== 0) append(stack, sockets.get(inp.socket), copy, source, sourcePort);
+    if (copy !== 0) append(stack, inp, copy, source, sourcePort);
   };
   eachBound(stack, UDP_TABLE, destination, port, visit, source, sourcePort);
-  if (matches === 0) count(stack, STAT.udpNoPortBroadcast);
-  mFree(m);
+  if (matches === 0) drop(stack, m, STAT.udpNoPortBroadcast);
+  else mFree(m);
 }
 
 function inpcbOf(so: Socket): Inpcb {

@@ -50,15 +50,21 @@ const codes: ReadonlyMap<number, readonly string[]> = new Map([
 
 const FRAGMENTATION_NEEDED = 4;
 
+/** A message in words, such as `Destination unreachable (port unreachable)`; without `code` its type only. */
+export function icmpText(type: number, code?: number): string {
+  const name = types.get(type) ?? `Type ${type}`;
+  const codeText = code === undefined ? undefined : codes.get(type)?.[code];
+  return codeText === undefined ? name : `${name} (${codeText})`;
+}
+
 export function dissectIcmp(packet: Dissection, at: number, end: number): void {
   packet.show({ protocol: 'ICMP' });
   if (end - at < 4) return packet.tooShort('icmp', 'ICMP', at, end);
   const [type, code] = [packet.u8(at), packet.u8(at + 1)];
-  const name = types.get(type) ?? `Type ${type}`;
   const codeText = codes.get(type)?.[code];
-  const title = codeText === undefined ? name : `${name} (${codeText})`;
+  const title = icmpText(type, code);
   const layer = packet.layer('icmp', `ICMP, ${title}`, at, Math.min(8, end - at));
-  layer.add('type', 'Type', `${name} (${type})`, at, 1);
+  layer.add('type', 'Type', `${icmpText(type)} (${type})`, at, 1);
   layer.add('code', 'Code', codeText === undefined ? code : `${codeText} (${code})`, at + 1, 1);
   addChecksum(packet, layer, at + 2, packet.ip?.whole === true ? sumIsRight(packet, at, end) : undefined);
   packet.show({ info: title });
