@@ -86,6 +86,7 @@ describe('info', () => {
       comments: ['two\u001b[2J points'],
       truncated: false,
       problems: [],
+      journeys: 0,
     });
   });
 
