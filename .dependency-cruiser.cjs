@@ -125,6 +125,7 @@ module.exports = {
           '^main/electron/[^/]+[.]cts$',
           '^(drivers|stack/lsm)/[^/]+/index[.]ts$',
           '^drivers/[^/]+/worker[.]ts$',
+          '^main/examples/modules/',
           '^test/.*[.](test|soak)[.]ts$',
         ],
       },

@@ -173,7 +173,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['drivers/devnp-*/**', 'stack/lsm/**', '**/*.vue', ...toolConfigFiles],
+    files: ['drivers/devn*-*/**', 'stack/lsm/**', 'main/examples/modules/**', '**/*.vue', ...toolConfigFiles],
     rules: { 'no-restricted-syntax': ['error', ...forbiddenSyntax] },
   },
   {

@@ -23,9 +23,9 @@ function stackscope(): Command {
     .description('a network lab of many io-pkt nodes in one process')
     .version(packageVersion(), '-V, --version', 'print the version')
     .showHelpAfterError('(try it with --help)');
-  const serve = serveCommand(async (labPath) => {
+  const serve = serveCommand(async (labPath, modules) => {
     const { createLabHost } = await import('./lab/lab-host.ts');
-    return createLabHost(labPath);
+    return createLabHost(labPath, modules);
   });
   for (const verb of [runCommand(), topCommand(), checkCommand(), pcapCommand(), serve])
     program.addCommand(verb);

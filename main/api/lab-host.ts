@@ -81,5 +81,11 @@ export interface OwnedLabHost extends LabHost {
   shutdown(): Promise<void>;
 }
 
-/** Makes a host for the lab in a file, or an empty one. Rejects with the problems' text if it cannot be read. */
-export type LabHostFactory = (labPath: string | undefined) => Promise<OwnedLabHost>;
+/**
+ * Makes a host for the lab in a file, or an empty one. Rejects with the problems' text if it cannot be read.
+ * @param modules files and folders with modules from outside that nodes may load: only who starts the program can name them, no client of the host.
+ */
+export type LabHostFactory = (
+  labPath: string | undefined,
+  modules?: readonly string[],
+) => Promise<OwnedLabHost>;

@@ -1,6 +1,7 @@
 /**
- * The options that all verbs share which run a lab: `--time`, `--seed`, `--threads`, `--for`, `--exec`, `--capture`, `--journey`, `--json`.
+ * The options that all verbs share which run a lab: `--modules`, `--time`, `--seed`, `--threads`, `--for`, `--exec`, `--capture`, `--journey`, `--json`.
  */
+import { existsSync } from 'node:fs';
 import { InvalidArgumentError, Option } from 'commander';
 import type { Command } from 'commander';
 import type { CaptureFileRequest } from '../lab/capture-file.ts';
@@ -26,6 +27,8 @@ export interface LabOptionValues {
   readonly capture: readonly CaptureFileRequest[];
   readonly journey?: JourneyChoice;
   readonly json: boolean;
+  /** Files and folders with modules from outside. */
+  readonly modules: readonly string[];
 }
 
 const LAST_SEED = 0xffff_ffff;
@@ -35,7 +38,7 @@ const EVENTS = 'print one JSON object per line for every event, and nothing else
 
 /** Adds the options to a verb; `json` says what its `--json` prints. */
 export function addLabOptions(command: Command, json = EVENTS): Command {
-  return command
+  return addModulesOption(command)
     .addOption(
       new Option(
         '--time <mode>',
@@ -69,6 +72,21 @@ export function addLabOptions(command: Command, json = EVENTS): Command {
       parseJourney,
     )
     .option('--json', json, false);
+}
+
+/** Adds `--modules` to a verb. */
+export function addModulesOption(command: Command): Command {
+  return command.option(
+    '--modules <path>',
+    'a folder with modules of your own (devnp-NAME.mjs, lsm-NAME.mjs), or one such file, that nodes may load; repeatable; their code has all rights of this program',
+    collect(parseModulesPath),
+    [],
+  );
+}
+
+function parseModulesPath(path: string): string {
+  if (existsSync(path)) return path;
+  throw new InvalidArgumentError('There is no such file or folder.');
 }
 
 /** Makes a parser of one value one that gathers the values of a repeated option. */

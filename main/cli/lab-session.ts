@@ -132,11 +132,12 @@ class Session {
   }
 
   async #start(): Promise<void> {
-    const { time, seed, threads, journey } = this.#options;
+    const { time, seed, threads, journey, modules } = this.#options;
     try {
       await startLab(this.#lab, {
         time,
         seed,
+        modules,
         ...(threads !== undefined && { threads }),
         ...(journey !== undefined && { journey }),
         onBuilt: (lab) => {

@@ -5,22 +5,26 @@ import { openBrowser } from '../web/open-browser.ts';
 import { startWebHost } from '../web/web-host.ts';
 import { watchInterrupts } from './interrupt.ts';
 import { readLab } from './lab-input.ts';
+import { addModulesOption } from './lab-options.ts';
 
 interface ServeOptions {
   readonly port?: number;
   readonly open: boolean;
+  readonly modules: readonly string[];
 }
 
 /** @param createHost makes the engine for the lab named on the command line. */
 export function serveCommand(createHost: LabHostFactory): Command {
-  return new Command('serve')
+  const command = new Command('serve')
     .description(
       'serve a lab to a browser on this machine: 127.0.0.1 only, with a random token in the address',
     )
     .argument('[lab]', 'lab file to open and start (without it, the window offers the examples)')
     .option('-p, --port <number>', 'TCP port to listen on (default: any free one)', parsePort)
-    .option('--open', 'open the address in the default browser', false)
-    .action((lab: string | undefined, options: ServeOptions) => serve(createHost, lab, options));
+    .option('--open', 'open the address in the default browser', false);
+  return addModulesOption(command).action((lab: string | undefined, options: ServeOptions) =>
+    serve(createHost, lab, options),
+  );
 }
 
 async function serve(
@@ -29,7 +33,7 @@ async function serve(
   options: ServeOptions,
 ): Promise<void> {
   if (lab !== undefined) await readLab(lab);
-  const host = await createHost(lab);
+  const host = await createHost(lab, options.modules);
   try {
     const web = await startWebHost({ host, port: options.port });
     process.stdout.write(`Stackscope is at ${web.url}\n`);

@@ -17,6 +17,14 @@ function labArgument(): string | undefined {
   return given[app.isPackaged ? 1 : 2];
 }
 
+/** Folders with modules from outside: `--modules=FOLDER`, repeatable. */
+function modulesArguments(): string[] {
+  const option = '--modules=';
+  return process.argv
+    .filter((argument) => argument.startsWith(option))
+    .map((argument) => argument.slice(option.length));
+}
+
 /** Runs the shell until its window is closed. Shall be called before Electron is ready. */
 export async function runShell(createHost: LabHostFactory): Promise<void> {
   if (!app.requestSingleInstanceLock()) return app.quit();
@@ -29,7 +37,7 @@ export async function runShell(createHost: LabHostFactory): Promise<void> {
   });
   await app.whenReady();
   try {
-    await openLab(await createHost(labArgument()));
+    await openLab(await createHost(labArgument(), modulesArguments()));
   } catch (error) {
     dialog.showErrorBox('Stackscope cannot start', error instanceof Error ? error.message : String(error));
     app.exit(1);

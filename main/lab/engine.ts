@@ -26,6 +26,7 @@ import { installLabParts } from './install.ts';
 import { directions } from './link-record.ts';
 import type { Place } from './time/history.ts';
 import { VirtualTime } from './time/virtual-time.ts';
+import type { ModuleImport } from './module-import.ts';
 
 installStack();
 installLabParts();
@@ -70,6 +71,8 @@ export interface Engine {
   enter<T>(work: () => T | Promise<T>, from?: Place): Promise<T>;
   /** The lab ends: nothing holds its time up any more. */
   windUp(): void;
+  /** Has every other thread, now and later, bring in a module; rejects when one cannot. */
+  everyThread(wanted: ModuleImport): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -161,6 +164,7 @@ async function startReal(options: EngineOptions): Promise<Engine> {
     whileHeld: (work) => pool.whileHeld(work),
     enter: (work) => Promise.resolve(work()),
     windUp: () => undefined,
+    everyThread: (wanted) => pool.everyWorker(wanted),
     async stop() {
       clearInterval(fetching);
       await pool.stop();
@@ -203,6 +207,7 @@ function startVirtual(options: EngineOptions): Engine {
     enter: (work, from) => virtual.enter(work, from),
     windUp: () => virtual.windUp(),
     stop: () => virtual.stop(),
+    everyThread: () => Promise.resolve(),
   };
 }
 

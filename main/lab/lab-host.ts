@@ -53,11 +53,11 @@ interface OpenLab {
  * Opens the lab in a file and starts it. If it cannot be started (a TAP that may not be opened, say) the host is there all the same: the
  * lab is `faulted` and its description says why.
  */
-export const createLabHost: LabHostFactory = async (labPath) => {
-  if (labPath === undefined) return new LabEngineHost(undefined);
+export const createLabHost: LabHostFactory = async (labPath, modules = []) => {
+  if (labPath === undefined) return new LabEngineHost(undefined, modules);
   const parsed = await loadLab(labPath);
   if (!parsed.ok) throw new Error(parsed.problems.map(formatProblem).join('\n'));
-  const host = new LabEngineHost(openLab(parsed, labPath));
+  const host = new LabEngineHost(openLab(parsed, labPath), modules);
   await host.start().catch(() => undefined);
   return host;
 };
@@ -76,6 +76,7 @@ function shownProblem({ message, line, column }: FileProblem, severity: Problem[
 
 class LabEngineHost implements OwnedLabHost {
   #open: OpenLab | undefined;
+  readonly #modules: readonly string[];
   #run: LabRun | undefined;
   /** The last run, whose logs can still be read when it is over. */
   #latest: LabRun | undefined;
@@ -94,8 +95,9 @@ class LabEngineHost implements OwnedLabHost {
   readonly #feed = new PacketFeed(RING, () => this.#followReaders());
   readonly #captures = new ViewedCaptures();
 
-  constructor(open: OpenLab | undefined) {
+  constructor(open: OpenLab | undefined, modules: readonly string[]) {
     this.#open = open;
+    this.#modules = modules;
   }
 
   describe(): LabDescription {
@@ -232,7 +234,7 @@ class LabEngineHost implements OwnedLabHost {
     if (this.#open === undefined) throw new Error('no lab is open; open a lab file or an example first');
     this.#faults = [];
     try {
-      this.#run = this.#latest = await LabRun.begin(this.#open.lab, {
+      this.#run = this.#latest = await LabRun.begin(this.#open.lab, this.#modules, {
         onBuilt: (running) => {
           // Packets of another lab go only now: what stands in the way of this one shows before.
           if (this.#ringOwner !== this.#open) this.#feed.ring.clear();

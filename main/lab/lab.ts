@@ -6,6 +6,7 @@ import { whileTapsHeld } from '../../drivers/devnp-tap/device.ts';
 import type { TapPort } from '../../drivers/devnp-tap/open.ts';
 import { failLostRequests, recoverFrom } from '../../stack/io-pkt/recovery.ts';
 import { freeBuried, hasBuried } from '../../stack/io-pkt/graveyard.ts';
+import { quietFaulted } from '../../stack/io-pkt/module-faults.ts';
 import { nullSink } from '../../stack/kernel/byte-stream.ts';
 import type { ByteSink } from '../../stack/kernel/byte-stream.ts';
 import { mkdir, writeFile } from '../../stack/kernel/files.ts';
@@ -21,6 +22,7 @@ import { drainLog } from '../../stack/net/log.ts';
 import type { StackLogLine } from '../../stack/net/log.ts';
 import { resetJourneys } from '../../stack/net/journey.ts';
 import type { JourneyChoice } from '../../stack/net/journey.ts';
+import { hasFaults } from '../../stack/net/module-record.ts';
 import { freePlug, newPlug, plugs } from '../../stack/net/plug.ts';
 import { stacks } from '../../stack/net/stack.ts';
 import { SLOG } from '../../stack/runtime/messages/severity.ts';
@@ -37,6 +39,7 @@ import type { JourneyHub } from './journeys.ts';
 import { connectLink, disconnectLink } from './link.ts';
 import type { LabLinkRecord } from './link.ts';
 import { moduleLibrary } from './module-library.ts';
+import type { ModuleLibrary } from './module-library.ts';
 import { createSwitch, destroySwitch, startSwitch } from './switch.ts';
 import type { LabSwitch } from './switch.ts';
 import { StackKeeper } from './stack-keeper.ts';
@@ -51,6 +54,8 @@ export interface LabOptions {
   readonly virtual?: VirtualTime;
   /** Packets to follow from the start. */
   readonly journey?: JourneyChoice;
+  /** Files and folders with modules from outside: code that runs with all rights of the program. */
+  readonly modules?: readonly string[];
   /** Called when links and nodes are there and no stack runs yet: capturing on links may begin. */
   readonly onBuilt?: (lab: RunningLab) => void;
   /**
@@ -113,8 +118,8 @@ class LabBuilder {
   readonly #ports = new Map<string, TapPort>();
   /** Nodes that start again after a fault, until they are through. */
   readonly #restarting = new Map<string, Promise<void>>();
-  readonly #library = moduleLibrary();
   #engine: Engine | undefined;
+  #library: ModuleLibrary | undefined;
   #hub: CaptureHub | undefined;
   #journeys: JourneyHub | undefined;
   #running: RunningLab | undefined;
@@ -149,6 +154,7 @@ class LabBuilder {
     };
     this.#engine = engine;
     this.#journeys = journeys;
+    this.#library = moduleLibrary(this.#options.modules ?? [], (wanted) => engine.everyThread(wanted));
     this.#hub = captureHub((work) => engine.whileHeld(work));
     setInterfaceListener((stack) => this.#onInterfaces(stack));
     for (const port of this.#lab.ports) this.#ports.set(port.name, await this.#openPort(port));
@@ -200,7 +206,8 @@ class LabBuilder {
       cards.set(name, plug);
     }
     this.#nodes.set(node.name, made);
-    const keeper = new StackKeeper(made, index, cards, engine, this.#library);
+    for (const complaint of this.#library!.complaints) made.log.write(SLOG.warning, 'lab', complaint);
+    const keeper = new StackKeeper(made, index, cards, engine, this.#library!);
     keeper.onStack = () => {
       if (this.#running !== undefined) this.#options.onStack?.(this.#running, node.name);
     };
@@ -285,11 +292,14 @@ class LabBuilder {
     return (this.#journeys?.drain() ?? false) || captured;
   }
 
-  /** Writes what stacks had for the system log of their nodes, frees interfaces that were destroyed. */
+  /** Writes what stacks had for the system log of their nodes, clears up after modules that were switched off, frees interfaces that were destroyed. */
   #tidy(): boolean {
     const any = drainLog((line) => this.#log(line));
-    if (!hasBuried()) return any;
-    this.#engine?.whileHeld(freeBuried);
+    if (!hasBuried() && !hasFaults()) return any;
+    this.#engine?.whileHeld(() => {
+      quietFaulted();
+      freeBuried();
+    });
     return true;
   }
 

@@ -20,7 +20,6 @@ import type { Stack, Variant } from '../../stack/net/stack.ts';
 import { setSysctl } from '../../stack/net/sysctl.ts';
 import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
 import type { Engine } from './engine.ts';
-import { serveModuleFolder } from './module-folder.ts';
 import type { ModuleLibrary } from './module-library.ts';
 import { StackModules, reasonOf } from './stack-modules.ts';
 import type { Attached, WantedModule } from './stack-modules.ts';
@@ -134,7 +133,7 @@ export class StackKeeper {
       argv,
       onSlain: () => this.#end(port),
       ...(command.priority !== undefined && { priority: command.priority }),
-      onManager: (manager) => serveModuleFolder(manager, this.#library),
+      onManager: (manager) => modules.serve(manager, port),
       mount: async (request) => {
         const reply = await modules.mount(request);
         this.onStack();
@@ -248,7 +247,7 @@ function variantOf(name: string): Variant {
 /** The interface that a `-d vnic` names with its number; undefined for other modules, and for a card that takes the first free number. */
 function cardNamed({ module, given }: WantedModule): string | undefined {
   const unit = given.get('unit') ?? given.get('lan');
-  return module === vnic && unit !== undefined ? `${given.get('name') ?? 'en'}${unit}` : undefined;
+  return module.module === vnic && unit !== undefined ? `${given.get('name') ?? 'en'}${unit}` : undefined;
 }
 
 /** What a `-d vnic` says of a card of the lab file. */

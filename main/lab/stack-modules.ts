@@ -3,8 +3,10 @@
  * entry in the node's system log; the stack goes on.
  */
 import type { ModuleRequest } from '../../stack/io-pkt/command-line.ts';
+import type { NumberedModule } from '../../stack/io-pkt/modules.ts';
 import type { MountReply, MountRequest, MountedModule } from '../../stack/kernel/io-pkt.ts';
-import type { LabNode } from '../../stack/kernel/process.ts';
+import type { LabNode, StackPort } from '../../stack/kernel/process.ts';
+import type { ResourceManager } from '../../stack/kernel/resource-manager.ts';
 import {
   driverFile,
   driverOf,
@@ -15,15 +17,20 @@ import {
 } from '../../stack/net/ifnet.ts';
 import type { Ifnet } from '../../stack/net/ifnet.ts';
 import { parseOptions, readOptions } from '../../stack/net/module-options.ts';
+import { attachModuleCard } from '../../stack/net/module-card.ts';
+import { faultedFiles } from '../../stack/net/module-record.ts';
 import { VARIANT_NAMES, moduleFile } from '../../stack/net/module.ts';
-import type { DriverSide, Finish, LoadableModule } from '../../stack/net/module.ts';
+import type { DriverSide, Finish, LoadableModule, ModuleOptions } from '../../stack/net/module.ts';
 import { stacks } from '../../stack/net/stack.ts';
 import { settleThreads } from '../../stack/io-pkt/threads.ts';
 import { ERRNO, SystemError } from '../../stack/runtime/messages/errno.ts';
 import { SLOG } from '../../stack/runtime/messages/severity.ts';
+import { attachProtocol } from '../../stack/netinet/module-protocol.ts';
 import type { Engine } from './engine.ts';
-import { ModuleError } from './module-library.ts';
+import { ModuleError } from './module-check.ts';
 import type { ModuleLibrary } from './module-library.ts';
+import { serveModuleFolder } from './module-folder.ts';
+import { ModulePaths } from './module-paths.ts';
 
 export interface StackModulesOptions {
   readonly node: LabNode;
@@ -37,7 +44,7 @@ export interface StackModulesOptions {
 export interface WantedModule {
   /** As the user wrote it, with the option: `-d vnic`. */
   readonly label: string;
-  readonly module: LoadableModule;
+  readonly module: NumberedModule;
   readonly given: ReadonlyMap<string, string>;
 }
 
@@ -65,6 +72,8 @@ export class StackModules {
   /** Files that are loaded. */
   readonly #loaded = new Map<string, LoadableModule>();
   readonly #closers: (() => Promise<void>)[] = [];
+  /** Paths that protocols have. */
+  readonly #paths = new ModulePaths();
   #stack = 0;
 
   constructor(options: StackModulesOptions) {
@@ -75,6 +84,12 @@ export class StackModules {
   begin(address: number): void {
     this.#stack = address;
     byStack.set(address, this);
+  }
+
+  /** The stack is in the path space: with the files of all modules, and the paths of those that have one. */
+  serve(manager: ResourceManager, port: StackPort): void {
+    serveModuleFolder(manager, this.#options.library);
+    this.#paths.serve(manager, port);
   }
 
   /** The stack has ended. */
@@ -95,18 +110,20 @@ export class StackModules {
   }
 
   /** Attaches a module. No thread works; throws what the module throws, and nothing is left behind then. */
-  attach({ label, module, given }: WantedModule): Attached {
+  attach({ label, module: { module, number }, given }: WantedModule): Attached {
     const file = moduleFile(module);
     this.#expectFits(module, file);
     const { options, complaints } = readOptions(module.options ?? {}, given);
     const stack = stacks.get(this.#stack);
     const before = stack.nextIndex;
-    const side = this.#side(file);
     try {
       let finish: Finish | undefined;
-      if (module.kind === 'driver') finish = module.attach(side, options);
-      else module.attach(side, options);
+      if (module.kind === 'driver') finish = module.attach(this.#side(file, number, options), options);
+      else attachProtocol(stack, number, this.#options.node.name, options);
+      if (module.kind === 'driver' && stack.nextIndex === before)
+        throw new SystemError(ERRNO.ENODEV, `${file}.so found no device`);
       this.#loaded.set(file, module);
+      if (module.kind === 'protocol' && module.path !== undefined) this.#paths.add(file, module.path);
       const interfaces = this.#interfaces((ifp) => ifp.index > before).map(interfaceName);
       return { interfaces, complaints: complaints.map((text) => `${label}: ${text}`), label, finish };
     } catch (error) {
@@ -167,10 +184,11 @@ export class StackModules {
 
   /** The modules that are loaded. */
   mounted(): MountedModule[] {
+    const faulted = faultedFiles(this.#stack);
     return [...this.#loaded.keys()].map((file) => ({
       file: `${file}.so`,
       interfaces: this.#interfacesOf(file).map(interfaceName),
-      faulted: false,
+      faulted: faulted.has(file),
     }));
   }
 
@@ -198,13 +216,14 @@ export class StackModules {
     return this.#interfaces((ifp) => driverFile(driverOf(ifp)) === file);
   }
 
-  #side(file: string): DriverSide {
+  #side(file: string, number: number, options: ModuleOptions): DriverSide {
     const { node, engine } = this.#options;
     const stack = this.#stack;
     return {
       stack,
       variant: VARIANT_NAMES[stacks.get(stack).variant]!,
       node: node.name,
+      attachCard: (traits = {}) => attachModuleCard(stacks.get(stack), number, node.name, options, traits),
       log: (text, level = 'info') => {
         if (this.#stack === stack) node.log.write(SLOG[level], `${file}.so`, text);
       },

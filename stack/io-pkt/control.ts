@@ -14,6 +14,7 @@ import type { Stack } from '../net/stack.ts';
 import type { Controls } from './controls.ts';
 import { bridgeControls } from './control-bridge.ts';
 import { interfaceControls } from './control-interfaces.ts';
+import { moduleControls } from './control-modules.ts';
 import { routeControls } from './control-routes.ts';
 import { statisticsControls } from './control-statistics.ts';
 
@@ -22,6 +23,7 @@ const controls: Controls = {
   ...bridgeControls,
   ...routeControls,
   ...statisticsControls,
+  ...moduleControls,
 };
 const MESSAGE = ownerTag('message');
 const encoder = new TextEncoder();

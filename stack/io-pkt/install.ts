@@ -14,6 +14,7 @@ import { installFlows } from '../netinet/ip-flow.ts';
 import { installForwarding } from '../netinet/ip-forward.ts';
 import { installIp } from '../netinet/ip-input.ts';
 import { installReassembly } from '../netinet/ip-reassembly.ts';
+import { installModules } from '../netinet/module-protocol.ts';
 import { installRaw } from '../netinet/raw.ts';
 import { installTcp } from '../netinet/tcp.ts';
 import { installUdp } from '../netinet/udp.ts';
@@ -38,4 +39,5 @@ export function installStack(): void {
   installRaw();
   installGif();
   installGre();
+  installModules();
 }

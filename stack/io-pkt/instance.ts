@@ -25,6 +25,7 @@ import { protocolOf } from '../net/protosw.ts';
 import { eachNeighbour, removeNeighbour } from '../netinet/arp.ts';
 import { setAddress } from '../netinet/in-control.ts';
 import { freeFlows } from '../netinet/ip-flow.ts';
+import { detachProtocols } from '../netinet/module-protocol.ts';
 import { dropFragments } from '../netinet/ip-reassembly.ts';
 import { freeBuried } from './graveyard.ts';
 
@@ -96,6 +97,7 @@ export function destroyInstance(ptr: number): void {
   for (let at = stack.interfaces; at !== 0; at = ifnets.get(at).next) ifnets.get(at).flags &= ~IFF.UP;
   dropSockets(stack);
   dropFragments(stack);
+  detachProtocols(stack);
   freeFlows(stack);
   for (const entry of eachNeighbour(stack)) removeNeighbour(entry);
   for (const route of eachRoute(stack)) removeRoute(stack, route.ptr);

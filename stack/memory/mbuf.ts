@@ -96,6 +96,7 @@ export const OWNERS = [
   'message',
   'program',
   'tcp reassembly',
+  'module',
   'test',
 ] as const;
 export type Owner = (typeof OWNERS)[number];
@@ -291,6 +292,24 @@ export function mFreeList(m: number): void {
 /** Notes who holds a packet (debug pool). */
 export function mOwn(m: number, owner: number): void {
   u32[(m >>> 2) + OWNER] = owner;
+}
+
+/** True for the handle of a packet's first buffer that is in use. */
+export function isPacket(m: number): boolean {
+  const known = m >= mbufBase && m < mbufBase + mbufs.header.fresh * MSIZE && m % MSIZE === mbufBase % MSIZE;
+  return known && i32[(m >>> 2) + FLAGS] !== M_FREE && (i32[(m >>> 2) + FLAGS]! & M_PKTHDR) !== 0;
+}
+
+/** Frees all packets that `owner` holds with this `aux2`, and says how many that were. Call it while no thread runs. */
+export function mReclaim(owner: number, aux2: number): number {
+  let reclaimed = 0;
+  for (let i = 0; i < mbufs.header.fresh; i++) {
+    const m = mbufBase + i * MSIZE;
+    if (u32[(m >>> 2) + OWNER] !== owner || i32[(m >>> 2) + AUX2] !== aux2 || !isPacket(m)) continue;
+    mFree(m);
+    reclaimed++;
+  }
+  return reclaimed;
 }
 
 /** Another window on the same cluster: `to` becomes a buffer of `len` bytes at `data` in the cluster of `from`. */

@@ -13,6 +13,7 @@ export const CALLOUT = {
   tcpDelayedAck: 9,
   ipFlow: 10,
   bridge: 11,
+  module: 12,
 } as const;
 
 export type CalloutHandler = (arg: number) => void;

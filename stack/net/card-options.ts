@@ -12,7 +12,10 @@ const MOST_UNITS = 32_767;
 const PRIORITIES = 63;
 
 export const CARD_OPTIONS = {
-  name: { type: 'text', meaning: 'base name of the interface, without its number', default: 'en' },
+  name: {
+    type: 'text',
+    meaning: 'base name of the interface, without its number (default: that of the driver, mostly en)',
+  },
   unit: { type: 'number', max: MOST_UNITS, meaning: 'number of the interface; default: the first free one' },
   lan: { type: 'number', max: MOST_UNITS, meaning: 'the same as unit' },
   mac: { type: 'mac', meaning: 'hardware address, as 02:00:00:00:00:01 or 020000000001' },
@@ -27,9 +30,9 @@ export interface CardIdentity {
   readonly priority?: number;
 }
 
-/** Reads the generic options. Throws SystemError: EINVAL for a name that cannot be, EEXIST for one that is taken. */
-export function cardFrom(stack: Stack, options: ModuleOptions): CardIdentity {
-  const base = options.text('name') ?? CARD_OPTIONS.name.default;
+/** Reads the generic options; `usual` is the base name where name= does not say. Throws SystemError: EINVAL for a name that cannot be, EEXIST for one that is taken. */
+export function cardFrom(stack: Stack, options: ModuleOptions, usual = 'en'): CardIdentity {
+  const base = options.text('name') ?? usual;
   const name = freeName(stack, base, options.number('unit') ?? options.number('lan'));
   if (!/^[a-z][a-z0-9]*$/.test(base) || name.length >= IFNAME_BYTES)
     throw new SystemError(

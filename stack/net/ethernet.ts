@@ -14,7 +14,7 @@ import { ifQueue, ifnets, startPending } from './ifnet.ts';
 import type { Ifnet } from './ifnet.ts';
 import { STATION, beginJourney, following, station } from './journey.ts';
 import { frameBytes, frameCount, splitFrame } from './segmentation.ts';
-import { stackParts, sysctlValue } from './stack.ts';
+import { stackParts, stacks, sysctlValue } from './stack.ts';
 import { SYSCTL } from './sysctl.ts';
 import { INBOUND, tapPacket } from './tap.ts';
 
@@ -147,7 +147,8 @@ export function etherInput(ifp: Ifnet, m: number): void {
 /** Large frames (segmentation.ts) are for the stack itself only: who looks on, or sends them on, gets what crosses a wire. */
 function keepsWhole(ifp: Ifnet): boolean {
   const others = ifp.taps | ifp.aggregate | ifp.bridge | ifp.vlans;
-  return others === 0 && sysctlValue(ifp.stack, SYSCTL.ipForwarding) === 0 && !following();
+  const watched = stacks.get(ifp.stack).activeFilters !== 0;
+  return others === 0 && !watched && sysctlValue(ifp.stack, SYSCTL.ipForwarding) === 0 && !following();
 }
 
 function driverInput(ifp: Ifnet, m: number): void {

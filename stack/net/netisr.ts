@@ -33,6 +33,29 @@ export function setInputHandler(etherType: number, handler: InputHandler): void 
   inputs.set(etherType, handler);
 }
 
+/** True if packets of this EtherType belong to the stack itself. */
+export function hasInputHandler(etherType: number): boolean {
+  return inputs.has(etherType);
+}
+
+/** Takes a packet of an EtherType that the stack itself has no use for. */
+let otherInput: InputHandler = (_stack, m) => {
+  ifnets.get(mbuf(m).rcvif).noproto++;
+  station(m, STATION.drop, mbuf(m).rcvif, 0);
+  mFree(m);
+};
+/** Shows a packet to those who watch what comes in; false if one of them has taken it. */
+let watchInput: (stack: number, m: number) => boolean = () => true;
+
+/** Says who takes packets of other EtherTypes, for protocol modules on the stacks that have them (or drops them as `drop` does), and who watches what comes in. */
+export function setModuleInput(
+  makeInput: (drop: InputHandler) => InputHandler,
+  watch: (stack: number, m: number) => boolean,
+): void {
+  otherInput = makeInput(otherInput);
+  watchInput = watch;
+}
+
 /** Says who carries out requests of clients, and what is to be done when a batch is finished (polls). */
 export function setRequestHandler(handler: (request: number) => void, finish: (stack: number) => void): void {
   runRequest = handler;
@@ -40,18 +63,14 @@ export function setRequestHandler(handler: (request: number) => void, finish: (s
 }
 
 function inputBatch(stack: number, list: number): void {
+  const watched = stacks.get(stack).watchers !== 0;
   let n = 0;
   while (list !== 0) {
     const m = list;
     list = nextRecord(m);
     const view = mbuf(m);
     view.nextpkt = 0;
-    const handler = inputs.get(view.aux);
-    if (handler === undefined) {
-      ifnets.get(view.rcvif).noproto++;
-      station(m, STATION.drop, view.rcvif, 0);
-      mFree(m);
-    } else handler(stack, m);
+    if (!watched || watchInput(stack, m)) (inputs.get(view.aux) ?? otherInput)(stack, m);
     if (++n % BATCH === 0) startPending();
   }
 }

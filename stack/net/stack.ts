@@ -84,6 +84,9 @@ export const stackStruct = struct('stack', {
   prioritiesVoid: 'u8',
   /** First tunnel (netinet/ip-tunnel.ts). */
   tunnels: 'ptr',
+  /** Protocol modules (netinet/module-protocol.ts), and how many of them watch what comes in. */
+  modules: 'ptr',
+  watchers: 'u32',
   /** Why the context was taken last (REASON.*), and how often each thread has taken it. */
   contextReason: 'u32',
   contextTaken: { bytes: maxThreads * 8 },

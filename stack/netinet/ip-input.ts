@@ -29,7 +29,7 @@ import {
 import { ipForward } from './ip-forward.ts';
 import { badOption } from './ip-options.ts';
 import { reassemble } from './ip-reassembly.ts';
-import { transportInput } from './protocols.ts';
+import { moduleTransport, transportInput } from './protocols.ts';
 import { rawDeliver } from './raw.ts';
 
 const LOOPBACK_NET = 127;
@@ -136,12 +136,19 @@ function ipDeliver(stack: number, packet: number): void {
     input(stack, m, header);
     return;
   }
-  unclaimed(stack, m);
+  const sockets = rawDeliver(stack, m);
+  if (moduleTransport(stack, m, header, protocol)) return;
+  answerUnclaimed(stack, m, sockets);
 }
 
 /** A packet for this host that no transport has taken: raw sockets may want it, otherwise its sender is told. */
 export function unclaimed(stack: number, m: number): void {
-  if (rawDeliver(stack, m) > 0) {
+  answerUnclaimed(stack, m, rawDeliver(stack, m));
+}
+
+/** @param sockets raw sockets that had a copy */
+function answerUnclaimed(stack: number, m: number, sockets: number): void {
+  if (sockets > 0) {
     mFree(m);
     return;
   }

@@ -37,6 +37,19 @@ export function transportInput(protocol: number): TransportInput | undefined {
   return inputs[protocol];
 }
 
+/** Takes a packet of a protocol that has no transport; false if nobody does. */
+let otherTransport: (stack: number, m: number, header: number, protocol: number) => boolean = () => false;
+
+/** Says who takes the packets of other protocols, for protocol modules on the stacks that have them. */
+export function setOtherTransport(input: typeof otherTransport): void {
+  otherTransport = input;
+}
+
+/** Offers a packet of a protocol without transport to the modules of its stack; false if none takes it. */
+export function moduleTransport(stack: number, m: number, header: number, protocol: number): boolean {
+  return otherTransport(stack, m, header, protocol);
+}
+
 export function transportControl(protocol: number): ControlInput | undefined {
   return controls[protocol];
 }

@@ -35,13 +35,14 @@ export class LabRun {
   }
 
   /** Builds the lab and begins to start its nodes. @throws Error if it cannot be built; nothing is left behind then. */
-  static async begin(lab: NormalLab, events: RunEvents): Promise<LabRun> {
+  static async begin(lab: NormalLab, modules: readonly string[], events: RunEvents): Promise<LabRun> {
     const errors = new Map<string, string>();
     let ready: Promise<RunningLab> | undefined;
     const built = new Promise<RunningLab>((resolve, reject) => {
       ready = startLab(lab, {
         time: 'real',
         seed: randomInt(2 ** 31),
+        modules,
         onBuilt: (running) => {
           events.onBuilt(running);
           resolve(running);

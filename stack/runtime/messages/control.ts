@@ -273,6 +273,9 @@ export interface ControlMap {
   BRIDGE_FORGET: { in: { name: string; mac: string }; out: Record<string, never> };
   /** Forgets all learned addresses; with `all` the permanent ones as well. */
   BRIDGE_FLUSH: { in: { name: string; all: boolean }; out: Record<string, never> };
+  /** What is at the path of a protocol module, by its file: { file: 'lsm-hello' }. */
+  MODULE_READ: { in: { file: string }; out: { text: string } };
+  MODULE_WRITE: { in: { file: string; text: string }; out: Record<string, never> };
   /** Threads and the stack context of this stack. */
   THREADS: {
     in: Record<string, never>;
