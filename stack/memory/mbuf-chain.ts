@@ -1,14 +1,12 @@
 /**
  * Operations on packets made of several mbufs, after mbuf(9): copying in and out, trimming, prepending, sharing ranges without a copy.
  */
-import { u32 as sharedU32, u8 as sharedU8 } from './memory.ts';
+import { maxThreads, region, selfThread, u32 as sharedU32, u8 as sharedU8 } from './memory.ts';
 import {
   ETHER_ALIGN,
-  MCLBYTES,
   M_PKTHDR,
   MLEN,
   MSIZE,
-  clusterBytes,
   mFree,
   mFreeOne,
   mGetCluster,
@@ -74,42 +72,85 @@ export function mCopyOut(m: number, off: number, len: number, to: number): void 
   }
 }
 
+// What programs send and receive goes through one array, so that no view is made for each buffer of a packet.
+const STAGE_BYTES = 65_536;
+const stage = region('data of programs', STAGE_BYTES * maxThreads) + STAGE_BYTES * selfThread;
+const stageBytes = u8.subarray(stage, stage + STAGE_BYTES);
+/** Up to here a loop is faster than a view. */
+const LOOP_BYTES = 64;
+
+/** Copies `count` bytes at `from` of the memory to `at` of an array outside. */
+function copyToArray(target: Uint8Array, at: number, from: number, count: number): void {
+  if (count <= LOOP_BYTES) for (let i = 0; i < count; i++) target[at + i] = u8[from + i]!;
+  else target.set(from === stage && count === STAGE_BYTES ? stageBytes : u8.subarray(from, from + count), at);
+}
+
 /** Copies a whole packet into `target` (at its start) and returns how many bytes that were. */
 export function mToBytes(m: number, target: Uint8Array, limit: number): number {
-  let at = 0;
-  for (; m !== 0 && at < limit; m = mbuf(m).next) {
-    const view = mbuf(m);
-    const n = Math.min(view.len, limit - at);
-    const whole = n === MCLBYTES && view.data === view.ext;
-    target.set(whole ? clusterBytes(view.ext) : u8.subarray(view.data, view.data + n), at);
-    at += n;
+  const { next, data, len } = mbuf(m);
+  if (next !== 0) return chainToBytes(m, target, limit);
+  const count = Math.min(len, limit);
+  copyToArray(target, 0, data, count);
+  return count;
+}
+
+function chainToBytes(m: number, target: Uint8Array, limit: number): number {
+  let done = 0;
+  let staged = 0;
+  for (; m !== 0 && done + staged < limit; m = mbuf(m).next) {
+    const { data, len } = mbuf(m);
+    const count = Math.min(len, limit - done - staged);
+    if (staged + count > STAGE_BYTES) {
+      copyToArray(target, done, stage, staged);
+      done += staged;
+      staged = 0;
+    }
+    copyBytes(stage + staged, data, count);
+    staged += count;
   }
-  return at;
+  copyToArray(target, done, stage, staged);
+  return done + staged;
 }
 
 /** A packet with these bytes in clusters, `lead` bytes free in front of the first. 0 when buffers are exhausted. */
 export function mFromBytes(owner: number, bytes: Uint8Array, lead: number): number {
   const first = bytes.length + lead <= MLEN ? mGetHeader(owner, lead) : mGetCluster(owner, lead);
   if (first === 0) return 0;
-  let view = mbuf(first);
-  let at = 0;
-  for (;;) {
-    const n = Math.min(mTrailing(view), bytes.length - at);
-    if (n > 0) u8.set(at === 0 && n === bytes.length ? bytes : bytes.subarray(at, at + n), view.data);
-    view.len = n;
-    at += n;
-    if (at >= bytes.length) break;
-    const more = mGetCluster(owner, 0);
-    if (more === 0) {
+  const head = mbuf(first);
+  head.pktLen = bytes.length;
+  if (bytes.length <= mTrailing(head)) {
+    u8.set(bytes, head.data);
+    head.len = bytes.length;
+    return first;
+  }
+  for (let at = 0, last = first; at < bytes.length; at += STAGE_BYTES) {
+    const count = Math.min(STAGE_BYTES, bytes.length - at);
+    stageBytes.set(count === bytes.length ? bytes : bytes.subarray(at, at + count));
+    last = appendStaged(owner, last, count);
+    if (last === 0) {
       mFree(first);
       return 0;
     }
+  }
+  return first;
+}
+
+/** Appends `count` bytes of the stage behind the buffer `last` of a chain; returns its new last buffer, 0 when buffers are exhausted. */
+function appendStaged(owner: number, last: number, count: number): number {
+  let view = mbuf(last);
+  for (let at = 0; ;) {
+    const n = Math.min(mTrailing(view), count - at);
+    copyBytes(view.data + view.len, stage + at, n);
+    view.len += n;
+    at += n;
+    if (at === count) return last;
+    const more = mGetCluster(owner, 0);
+    if (more === 0) return 0;
     view.next = more;
+    last = more;
     view = mbuf(more);
     view.flags = 0;
   }
-  mbuf(first).pktLen = bytes.length;
-  return first;
 }
 
 /** Cuts `count` bytes off the front of a packet; empty buffers behind the first are freed. */

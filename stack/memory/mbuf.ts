@@ -8,7 +8,6 @@ import {
   i32 as sharedI32,
   region,
   u32 as sharedU32,
-  u8,
 } from './memory.ts';
 import { breakLock } from './lock.ts';
 import { giveTo, limitPool, openPool, poolReport, reclaimMagazine, takeFrom } from './buffer-pool.ts';
@@ -231,18 +230,6 @@ export function mGetCluster(owner: number, lead: number): number {
   i32[ref] = 1;
   initHeader(m, owner, cluster + lead, cluster);
   return m;
-}
-
-const clusterArrays: Uint8Array[] = [];
-
-/** The bytes of a cluster as an array; one per cluster and thread, made on first use, so that copying bulk data out makes none. */
-export function clusterBytes(cluster: number): Uint8Array {
-  const index = (cluster - clusterBase) >>> 11;
-  for (let i = clusterArrays.length; i <= index; i++) {
-    const at = clusterBase + i * MCLBYTES;
-    clusterArrays.push(u8.subarray(at, at + MCLBYTES));
-  }
-  return clusterArrays[index]!;
 }
 
 function releaseCluster(cluster: number): void {

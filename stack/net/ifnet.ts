@@ -390,7 +390,9 @@ export function isMulticast(address: number): boolean {
 const STAGED_BYTES = 16;
 const staged = region('frames between queues', maxThreads * ifnets.capacity * STAGED_BYTES) >>> 2;
 const stagedHere = staged + selfThread * ((ifnets.capacity * STAGED_BYTES) >>> 2);
+/** Interfaces with such a list. The array never shrinks: one that did would be made anew all the time. */
 const pending: Ifnet[] = [];
+let pendingCount = 0;
 
 /** Words of an interface's list in this thread: first, last, how many. */
 function stagedOf(ifp: Ifnet): number {
@@ -417,7 +419,7 @@ export function ifQueue(ifp: Ifnet, m: number): number {
   u32[(m + NEXTPKT) >>> 2] = 0;
   if (count === 0) {
     u32[list] = m;
-    pending.push(ifp);
+    pending[pendingCount++] = ifp;
   } else u32[(u32[list + 1]! + NEXTPKT) >>> 2] = m;
   u32[list + 1] = m;
   u32[list + 2] = count + 1;
@@ -428,8 +430,8 @@ const NEXTPKT = 4;
 
 /** Has the drivers send what this thread has queued: called once per batch, in the stack context or by the thread that drained an interface. */
 export function startPending(): void {
-  while (pending.length > 0) {
-    const ifp = pending.pop()!;
+  while (pendingCount > 0) {
+    const ifp = pending[--pendingCount]!;
     const list = stagedOf(ifp);
     const count = u32[list + 2]!;
     u32[list + 2] = 0;

@@ -27,7 +27,7 @@ export interface Judgement {
 }
 
 /** Units of which less is better. */
-const costs: ReadonlySet<string> = new Set(['ns', 'ms', 's', '%', 'MiB', 'packets']);
+const costs: ReadonlySet<string> = new Set(['ns', 'ms', 's', '%', 'MiB', 'packets', 'bytes/packet']);
 
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -4,6 +4,7 @@
  * What misses its gate is measured once more under a profiler.
  */
 import { parseArgs } from 'node:util';
+import { benchAllocations } from './allocations.ts';
 import { benchCapture } from './capture.ts';
 import { benchChain } from './chain.ts';
 import { runJob } from './child.ts';
@@ -29,6 +30,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<Measured[]>>>
   tcp: benchTcp,
   bridge: benchBridge,
   ipflow: benchIpflow,
+  allocations: benchAllocations,
   chain: benchChain,
   threads: benchThreads,
   'many-nodes': benchManyNodes,

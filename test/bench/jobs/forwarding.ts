@@ -159,6 +159,7 @@ export async function forwardingJob({
   forwarding,
   warmUp,
   measured,
+  onWarm,
   ...mode
 }: LabMode & Timing & { readonly forwarding: Forwarding }): Promise<number> {
   const lab = await startBenchLab(labOf(labText(forwarding)), mode);
@@ -167,6 +168,7 @@ export async function forwardingJob({
     const send: (course: Course, seconds: number) => Promise<void> | void =
       mode.time === 'virtual' ? sendInTurns : sendToWorkers;
     await send(course, warmUp);
+    onWarm?.();
     const [before, from] = [course.arrived, performance.now()];
     await send(course, measured);
     return (course.arrived - before) / ((performance.now() - from) / 1000);

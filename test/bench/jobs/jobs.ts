@@ -3,6 +3,7 @@
  */
 import { benchKernels } from '../kernels.ts';
 import { benchMbufs, benchRings } from '../memory.ts';
+import { allocationsJob } from './allocations.ts';
 import { arithmeticJob } from './arithmetic.ts';
 import { capturedStreamJob } from './captured-stream.ts';
 import { chainJob } from './chain.ts';
@@ -21,6 +22,7 @@ export const jobs = {
   capturedStream: capturedStreamJob,
   datagrams: datagramsJob,
   forwarding: forwardingJob,
+  allocations: allocationsJob,
   chain: chainJob,
   pairs: pairsJob,
   arithmetic: arithmeticJob,

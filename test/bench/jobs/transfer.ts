@@ -10,6 +10,8 @@ import { BETA_ADDRESS } from './bench-lab.ts';
 export interface Timing {
   readonly warmUp: number;
   readonly measured: number;
+  /** Called between the two. */
+  readonly onWarm?: () => void;
 }
 
 /** Something that counts, such as bytes received. */
@@ -93,9 +95,10 @@ async function ratesOf(
 /** What meters count per second, after the warm-up. */
 export async function countsPerSecond(
   meters: readonly Meter[],
-  { warmUp, measured }: Timing,
+  { warmUp, measured, onWarm }: Timing,
 ): Promise<number[]> {
   await pause(warmUp * 1000);
+  onWarm?.();
   const before = meters.map(({ count }) => count);
   const from = performance.now();
   await pause(measured * 1000);
