@@ -46,7 +46,7 @@ import { STATION, following, station } from '../../stack/net/journey.ts';
 import { frameBytes, frameCount, splitFrame } from '../../stack/net/segmentation.ts';
 import { clearPlug, freePlug, newPlug, plugCarrier, plugIn, plugOut, plugs } from '../../stack/net/plug.ts';
 import type { Plug } from '../../stack/net/plug.ts';
-import type { DriverModule, ModuleOptions } from '../../stack/net/module.ts';
+import type { DriverModule, DriverSide, ModuleOptions } from '../../stack/net/module.ts';
 import { stacks } from '../../stack/net/stack.ts';
 import type { Stack } from '../../stack/net/stack.ts';
 import { OUTBOUND, tapPacket } from '../../stack/net/tap.ts';
@@ -324,6 +324,14 @@ export function vnicOptions(stack: Stack, options: ModuleOptions): VnicOptions {
   return { ...cardFrom(stack, options), singleThreaded: options.flag('single') };
 }
 
+/** The cable that the lab file has for a card of this name, with its hardware address unless the options have another. */
+export function cableOf(side: DriverSide, options: ModuleOptions): { plug?: number; mac?: Uint8Array } {
+  const { name, mac } = cardFrom(stacks.get(side.stack), options);
+  const found = side.labCard(name);
+  if (found === undefined) return {};
+  return { plug: found.plug, mac: options.mac('mac') === undefined ? found.mac : mac };
+}
+
 const module: DriverModule = {
   kind: 'driver',
   name: 'vnic',
@@ -334,7 +342,7 @@ const module: DriverModule = {
   },
   attach(side, options) {
     const stack = stacks.get(side.stack);
-    const card = vnicOptions(stack, options);
+    const card = { ...vnicOptions(stack, options), ...cableOf(side, options) };
     if (attachVnic(stack, card) === 0) throw new SystemError(ERRNO.ENOBUFS, card.name);
   },
 };

@@ -1,12 +1,13 @@
 /**
  * The modules of Stackscope that `io-pkt -d`, `io-pkt -p` and `mount -T io-pkt` can load. Registered in every thread.
  */
+import legacyVnic from '../../drivers/devn-vnic/index.ts';
 import tap from '../../drivers/devnp-tap/index.ts';
 import vnic from '../../drivers/devnp-vnic/index.ts';
 import { registerModule } from '../../stack/io-pkt/modules.ts';
 import type { LoadableModule } from '../../stack/net/module.ts';
 
-const modules: readonly LoadableModule[] = [tap, vnic];
+const modules: readonly LoadableModule[] = [tap, vnic, legacyVnic];
 
 /** Makes the modules known to this thread. */
 export function registerBuiltInModules(): void {

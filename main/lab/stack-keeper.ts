@@ -2,6 +2,7 @@
  * The stacks of one node: what the commands io-pkt-* do in a lab. A stack gets the cards of the lab file that no other stack of its node has, and the drivers
  * that its command line names.
  */
+import legacyVnic from '../../drivers/devn-vnic/index.ts';
 import vnic, { attachVnic, vnicOptions } from '../../drivers/devnp-vnic/index.ts';
 import type { VnicOptions } from '../../drivers/devnp-vnic/index.ts';
 import { parseStackCommand } from '../../stack/io-pkt/command-line.ts';
@@ -13,6 +14,7 @@ import { setStackLauncher, attachStack, detachStack } from '../../stack/kernel/i
 import type { LabNode, Process, StackPort } from '../../stack/kernel/process.ts';
 import { UsageError } from '../../stack/kernel/process.ts';
 import { SLOG } from '../../stack/runtime/messages/severity.ts';
+import type { DriverSide } from '../../stack/net/module.ts';
 import { readOptions } from '../../stack/net/module-options.ts';
 import { plugs } from '../../stack/net/plug.ts';
 import { VARIANT, stacks } from '../../stack/net/stack.ts';
@@ -73,6 +75,7 @@ export class StackKeeper {
       node: this.#node,
       engine: this.#engine,
       library: this.#library,
+      labCard: (name) => this.#labCard(name),
       variant: command.variant,
     });
     const wanted = await this.#find(command, modules, complaints);
@@ -197,6 +200,8 @@ export class StackKeeper {
       const mac = hardwareAddress(this.#index, unit++);
       if (plugs.get(plug).device !== 0) continue;
       const request = wanted.find((one) => cardNamed(one) === name);
+      // That of a legacy driver it attaches itself.
+      if (request !== undefined && request.module.module !== vnic) continue;
       const settings = request === undefined ? {} : settingsOf(stack, request, complaints);
       if (request !== undefined) named.add(request);
       if (attachVnic(stack, { name, mac, ...settings, plug }) === 0)
@@ -204,6 +209,13 @@ export class StackKeeper {
       else modules.noteCard(vnic);
     }
     return named;
+  }
+
+  /** A card of the lab file that no driver has. */
+  #labCard(name: string): ReturnType<DriverSide['labCard']> {
+    const plug = this.#cards.get(name);
+    if (plug === undefined || plugs.get(plug).device !== 0) return undefined;
+    return { plug, mac: hardwareAddress(this.#index, [...this.#cards.keys()].indexOf(name)) };
   }
 
   /** Takes down a stack that is out of the path space. No thread works. */
@@ -244,10 +256,12 @@ function variantOf(name: string): Variant {
   return name === 'io-pkt-v4' ? VARIANT.v4 : VARIANT.v4hc;
 }
 
-/** The interface that a `-d vnic` names with its number; undefined for other modules, and for a card that takes the first free number. */
+/** The interface that a `-d vnic` or `-d devn-vnic` names with its number; undefined for other modules, and for a card that takes the first free number. */
 function cardNamed({ module, given }: WantedModule): string | undefined {
   const unit = given.get('unit') ?? given.get('lan');
-  return module.module === vnic && unit !== undefined ? `${given.get('name') ?? 'en'}${unit}` : undefined;
+  return (module.module === vnic || module.module === legacyVnic) && unit !== undefined
+    ? `${given.get('name') ?? 'en'}${unit}`
+    : undefined;
 }
 
 /** What a `-d vnic` says of a card of the lab file. */

@@ -3,6 +3,7 @@
  * entry in the node's system log; the stack goes on.
  */
 import type { ModuleRequest } from '../../stack/io-pkt/command-line.ts';
+import { freeBuried } from '../../stack/io-pkt/graveyard.ts';
 import type { NumberedModule } from '../../stack/io-pkt/modules.ts';
 import type { MountReply, MountRequest, MountedModule } from '../../stack/kernel/io-pkt.ts';
 import type { LabNode, StackPort } from '../../stack/kernel/process.ts';
@@ -36,6 +37,8 @@ export interface StackModulesOptions {
   readonly node: LabNode;
   readonly engine: Engine;
   readonly library: ModuleLibrary;
+  /** A card of the lab file that no driver has (DriverSide). */
+  readonly labCard: DriverSide['labCard'];
   /** Name of its command. */
   readonly variant: string;
 }
@@ -124,7 +127,9 @@ export class StackModules {
         throw new SystemError(ERRNO.ENODEV, `${file}.so found no device`);
       this.#loaded.set(file, module);
       if (module.kind === 'protocol' && module.path !== undefined) this.#paths.add(file, module.path);
-      const interfaces = this.#interfaces((ifp) => ifp.index > before).map(interfaceName);
+      const made = this.#interfaces((ifp) => ifp.index > before);
+      for (const ifp of made) if (driverOf(ifp).legacy === true) this.#paths.addLegacy(interfaceName(ifp));
+      const interfaces = made.map(interfaceName);
       return { interfaces, complaints: complaints.map((text) => `${label}: ${text}`), label, finish };
     } catch (error) {
       for (const ifp of this.#interfaces(({ index }) => index > before)) {
@@ -156,10 +161,12 @@ export class StackModules {
       const module = await library.load(name, undefined);
       if (this.#stack === 0) throw new SystemError(ERRNO.ENXIO, variant);
       const wanted: WantedModule = { label: `mount ${name}`, module, given: parseOptions(options) };
-      const { attached, warnings } = engine.whileHeld(() => ({
-        attached: this.attach(wanted),
-        warnings: settleThreads(stacks.get(this.#stack), engine.workers()),
-      }));
+      const { attached, warnings } = engine.whileHeld(() => {
+        // A card that was destroyed a moment ago still holds its cable.
+        freeBuried();
+        const made = this.attach(wanted);
+        return { attached: made, warnings: settleThreads(stacks.get(this.#stack), engine.workers()) };
+      });
       for (const warning of warnings) node.log.write(SLOG.warning, variant, warning);
       const complaints = [...attached.complaints, ...(await this.finish(attached))];
       for (const complaint of complaints) node.log.write(SLOG.error, variant, complaint);
@@ -195,6 +202,7 @@ export class StackModules {
   /** An interface of this stack is being freed: a driver without any is unloaded, unless it stays resident. */
   interfaceGone(ifp: Ifnet): void {
     const file = driverFile(driverOf(ifp));
+    this.#paths.removeLegacy(interfaceName(ifp));
     const module = this.#loaded.get(file);
     if (module === undefined || this.#interfacesOf(file).length > 0) return;
     const resident = module.kind === 'driver' && module.resident === true;
@@ -227,6 +235,7 @@ export class StackModules {
       log: (text, level = 'info') => {
         if (this.#stack === stack) node.log.write(SLOG[level], `${file}.so`, text);
       },
+      labCard: (name) => this.#options.labCard(name),
       nextHome: () => engine.nextHome(),
       whileHeld: (work) => (this.#stack === stack ? engine.whileHeld(work) : undefined),
       onEnd: (close) => this.#closers.push(close),

@@ -202,9 +202,13 @@ function deleteAddress(ifp: Ifnet, text: string | undefined): void {
   dropAddress(ifp, ptr);
 }
 
-function destroyInterface(stack: Stack, ifp: Ifnet): void {
+/** @param legacy it was asked for by the path that interfaces with a legacy driver have */
+function destroyInterface(stack: Stack, ifp: Ifnet, legacy: boolean): void {
   if (ifp.ptr === stack.loopback)
     throw new SystemError(ERRNO.EBUSY, `${interfaceName(ifp)} belongs to the stack`);
+  const name = interfaceName(ifp);
+  if (driverOf(ifp).legacy === true && !legacy)
+    throw new SystemError(ERRNO.EOPNOTSUPP, `${name} has a legacy driver, use: umount /dev/io-net/${name}`);
   ifDown(ifp);
   while (ifp.addresses !== 0) dropAddress(ifp, ifp.addresses);
   buryInterface(stack, ifp);
@@ -302,8 +306,8 @@ export const interfaceControls: Pick<Controls, InterfaceCalls> = {
     return {};
   },
   SIOCIFGCLONERS: (stack) => clonerNames(stack),
-  SIOCIFDESTROY(stack, { name }) {
-    destroyInterface(stack, interfaceNamed(stack, name));
+  SIOCIFDESTROY(stack, { name, legacy = false }) {
+    destroyInterface(stack, interfaceNamed(stack, name), legacy);
     return {};
   },
   SIOCGDRVCOM(stack, { name, reset }) {

@@ -5,7 +5,7 @@
 import { gates, setFirstWaitListener } from '../runtime/gate.ts';
 import { SLOG } from '../runtime/messages/severity.ts';
 import { openGate, sources } from '../runtime/source.ts';
-import { driverOf, ifnets, interfaceName } from '../net/ifnet.ts';
+import { driverFile, driverOf, ifnets, interfaceName } from '../net/ifnet.ts';
 import type { Ifnet } from '../net/ifnet.ts';
 import { logStack } from '../net/log.ts';
 import type { Stack } from '../net/stack.ts';
@@ -37,7 +37,7 @@ function settleSingle(stack: Stack): string[] {
   if (single === undefined || stack.single !== 0) return [];
   stack.single = 1;
   return [
-    `devnp-${driverOf(single).name}.so (${interfaceName(single)}) is single-threaded: one thread at a time services this stack`,
+    `${driverFile(driverOf(single))}.so (${interfaceName(single)}) is single-threaded: one thread at a time services this stack`,
   ];
 }
 

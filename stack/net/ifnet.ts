@@ -170,7 +170,7 @@ export const DRIVER = {
   pseudoTun: 9,
   pseudoTap: 10,
   slip: 11,
-  shim: 12,
+  legacyVnic: 12,
   /** Drivers from outside get numbers from here, the same in every thread. */
   firstForeign: 32,
 } as const;

@@ -147,6 +147,8 @@ export interface DriverSide<S extends Fields = Fields> {
   attachCard(traits?: CardTraits): Card<S>;
   /** Writes a line into the node's system log. */
   log(text: string, level?: LogLevel): void;
+  /** The card of the lab file with this name, while no driver has it: its end of a cable (net/plug.ts) and its hardware address. */
+  labCard(name: string): { readonly plug: number; readonly mac: Uint8Array } | undefined;
   /** Run queue for an event source that belongs to no stack. */
   nextHome(): number;
   /** Calls `work` while no thread works: for changes made by a Finish. Returns undefined, without a call, when the stack has ended meanwhile. */

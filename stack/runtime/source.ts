@@ -72,6 +72,7 @@ export const HANDLER = {
   control: 5,
   test: 6,
   switch: 7,
+  shim: 8,
 } as const;
 
 /** Tells the runtime of this thread what services the sources with this handler number. */

@@ -196,7 +196,8 @@ export interface ControlMap {
   SIOCSIFPSEUDO: { in: { name: string; settings: Record<string, string> }; out: Record<string, never> };
   /** Kinds of pseudo-interfaces that can be created: `ifconfig -C`. */
   SIOCIFGCLONERS: { in: Record<string, never>; out: string[] };
-  SIOCIFDESTROY: { in: { name: string }; out: Record<string, never> };
+  /** `legacy`: asked for by the path that interfaces with a legacy driver have, without which they are not destroyed. */
+  SIOCIFDESTROY: { in: { name: string; legacy?: boolean }; out: Record<string, never> };
   /** nicinfo: configuration and counters as the driver keeps them. */
   SIOCGDRVCOM: {
     in: { name: string; reset?: boolean };
