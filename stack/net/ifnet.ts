@@ -317,6 +317,11 @@ export function findInterface(stack: Stack, name: string): Ifnet | undefined {
   return undefined;
 }
 
+/** The class of an address, as one bit. */
+function classOf(address: number): number {
+  return 1 << (Math.imul(address, 0x9e37_79b1) >>> 27);
+}
+
 /** Adds an address behind the others, or as the first one, and returns its entry; 0 when the slab is full. */
 export function addAddress(
   ifp: Ifnet,
@@ -331,6 +336,7 @@ export function addAddress(
   entry.address = address;
   entry.netmask = netmask;
   entry.broadcast = broadcast;
+  stacks.get(ifp.stack).addressClasses |= classOf(address);
   if (first || ifp.addresses === 0) {
     entry.next = ifp.addresses;
     ifp.addresses = ptr;
@@ -362,6 +368,7 @@ export function findAddress(ifp: Ifnet, address: number): number {
 
 /** The interface of a stack that has this address, 0 if none has it. */
 export function interfaceWithAddress(stack: Stack, address: number): number {
+  if ((stack.addressClasses & classOf(address)) === 0) return 0;
   for (let ptr = stack.interfaces; ptr !== 0; ptr = ifnets.get(ptr).next) {
     if (findAddress(ifnets.get(ptr), address) !== 0) return ptr;
   }

@@ -64,6 +64,8 @@ export const stackStruct = struct('stack', {
   hostRoutes: 'u32',
   /** Changes with every change of routes or addresses: what was looked up before is stale. */
   routeGeneration: 'u32',
+  /** In which of 32 classes (ifnet.ts) there may be addresses of its interfaces: most that are not ours are told apart at once. */
+  addressClasses: 'u32',
   fragments: 'ptr',
   routes: { bytes: ROUTE_BUCKETS * 4 },
   neighbours: { bytes: NEIGHBOUR_BUCKETS * 4 },
