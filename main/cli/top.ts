@@ -1,7 +1,7 @@
 /**
  * `stackscope top`: runs a lab and shows what it looks like inside: threads, stack contexts, queues, pools.
  */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { addLabOptions, parseTime } from './lab-options.ts';
 import type { LabOptionValues } from './lab-options.ts';
 
@@ -39,11 +39,10 @@ export function topCommand(): Command {
   const command = new Command('top')
     .description('run a lab and show its threads, stack contexts, queues and pools')
     .argument('<LAB.lab.yaml>', 'lab file')
-    .option(
-      '--interval <duration>',
-      'lab time from one picture to the next (default: 1s)',
-      parseInterval,
-      DEFAULT_INTERVAL_NS,
+    .addOption(
+      new Option('--interval <duration>', 'lab time from one picture to the next')
+        .argParser(parseInterval)
+        .default(DEFAULT_INTERVAL_NS, '1s'),
     );
   return addLabOptions(command, 'print one JSON object per line for every interval, and nothing else')
     .addHelpText('after', HELP)

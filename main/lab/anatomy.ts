@@ -9,8 +9,10 @@ import type { SlabReport } from '../../stack/memory/slab.ts';
 import { IFF } from '../../stack/runtime/messages/control.ts';
 import { readClock } from '../../stack/runtime/clock.ts';
 import { contextHolder } from '../../stack/runtime/context.ts';
+import { roleOf } from '../../stack/runtime/role.ts';
+import type { ThreadRole } from '../../stack/runtime/role.ts';
 import { poolSize, runQueue } from '../../stack/runtime/run-queue.ts';
-import { HANDLER, KIND, sources } from '../../stack/runtime/source.ts';
+import { HANDLER, sources } from '../../stack/runtime/source.ts';
 import { REASON } from '../../stack/runtime/trace.ts';
 import { IFT_LOOP, driverOf, ifnets, interfaceName, sendQueue } from '../../stack/net/ifnet.ts';
 import type { Ifnet } from '../../stack/net/ifnet.ts';
@@ -18,9 +20,6 @@ import { contextsTaken, stackParts, stacks } from '../../stack/net/stack.ts';
 import type { StackPort } from '../../stack/kernel/process.ts';
 import type { RunningLab } from './lab.ts';
 import { links } from './link-record.ts';
-
-/** `asleep`: until it is woken; `idle`: looks for work; `hardware`, `other`: services such a source; `stack`: works in the context of a stack. */
-export type ThreadRole = 'asleep' | 'idle' | 'hardware' | 'stack' | 'other';
 
 /** Sources serviced, by the kind of their event. */
 export interface EventCounts {
@@ -145,21 +144,13 @@ function sourceName(lab: RunningLab, ptr: number, named: readonly NamedStack[]):
   return HANDLER_NAMES[handler] ?? 'other';
 }
 
-function roleOf(current: number, sleeping: boolean, holds: boolean): ThreadRole {
-  if (holds) return 'stack';
-  if (current === 0) return sleeping ? 'asleep' : 'idle';
-  const { kind } = sources.get(current);
-  if (kind === KIND.hardware) return 'hardware';
-  return kind === KIND.stack ? 'stack' : 'other';
-}
-
 function readThread(lab: RunningLab, thread: number, named: readonly NamedStack[]): ThreadAnatomy {
   const queue = runQueue(thread);
   const { current } = queue;
   const holds = named.filter(({ port }) => contextHolder(port.address) === thread).map(({ name }) => name);
   return {
     thread,
-    role: roleOf(current, queue.sleeping !== 0, holds.length > 0),
+    role: roleOf(thread, holds.length > 0),
     serves: current === 0 ? null : sourceName(lab, current, named),
     holds,
     queued: queue.count,

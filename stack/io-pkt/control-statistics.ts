@@ -6,7 +6,8 @@ import { slabReports } from '../memory/slab.ts';
 import { contextHolder } from '../runtime/context.ts';
 import type { SocketInfo } from '../runtime/messages/control.ts';
 import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
-import { poolSize, runQueue } from '../runtime/run-queue.ts';
+import { roleOf } from '../runtime/role.ts';
+import { runQueue } from '../runtime/run-queue.ts';
 import { protocolOf } from '../net/protosw.ts';
 import { SO_ACCEPTCONN } from '../runtime/messages/request.ts';
 import { SS_ISCONNECTED, sockets } from '../net/socket.ts';
@@ -18,6 +19,7 @@ import { getSysctl, listSysctl, setSysctl } from '../net/sysctl.ts';
 import { flushFlows, foldFlows } from '../netinet/ip-flow.ts';
 import { addressText } from '../netinet/ip.ts';
 import type { Controls } from './controls.ts';
+import { kernVariable, kernVariables, servingThreads } from './kern-sysctl.ts';
 
 function socketInfo(so: Socket): SocketInfo {
   const protocol = protocolOf(so);
@@ -53,13 +55,15 @@ type StatisticsCalls =
   'SYSCTL_LIST' | 'SYSCTL_GET' | 'SYSCTL_SET' | 'STATISTICS' | 'POOLS' | 'SOCKETS' | 'THREADS';
 
 export const statisticsControls: Pick<Controls, StatisticsCalls> = {
-  SYSCTL_LIST: (stack) => listSysctl(stack.sysctl),
+  SYSCTL_LIST: (stack) => [...kernVariables(stack), ...listSysctl(stack.sysctl)],
   SYSCTL_GET(stack, { name }) {
-    const variable = getSysctl(stack.sysctl, name);
+    const variable = getSysctl(stack.sysctl, name) ?? kernVariable(stack, name);
     if (variable === undefined) throw new SystemError(ERRNO.ENOENT, name);
     return variable;
   },
   SYSCTL_SET(stack, { name, value }) {
+    if (kernVariable(stack, name) !== undefined)
+      throw new SystemError(ERRNO.EPERM, `${name} is what the stack says of itself: it cannot be set`);
     if (getSysctl(stack.sysctl, name) === undefined) throw new SystemError(ERRNO.ENOENT, name);
     // The table of flows is laid out by these: it begins anew.
     if (name.startsWith('net.inet.ip.')) flushFlows(stack);
@@ -76,13 +80,11 @@ export const statisticsControls: Pick<Controls, StatisticsCalls> = {
   SOCKETS: (stack, { all }) => socketList(stack, all),
   THREADS(stack) {
     const holder = contextHolder(stack.ptr);
-    return Array.from({ length: poolSize() + 1 }, (_, thread) => {
-      const { hardware, stack: upper, other, stolen, slept } = runQueue(thread);
-      return {
-        thread,
-        events: { hardware, stack: upper, other, stolen, slept },
-        holdsContext: thread === holder,
-      };
+    return servingThreads().map((thread) => {
+      const { hardware, stack: upper, other, stolen, slept, count: queued } = runQueue(thread);
+      const holdsContext = thread === holder;
+      const role = roleOf(thread, holdsContext);
+      return { thread, role, holdsContext, queued, hardware, stack: upper, other, stolen, slept };
     });
   },
 };

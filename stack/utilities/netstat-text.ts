@@ -2,7 +2,7 @@
  * Tables of netstat in the shape of NetBSD 4: interfaces, sockets, counters, memory.
  */
 import { IFF } from '../runtime/messages/control.ts';
-import type { InterfaceInfo, PoolInfo, SocketInfo } from '../runtime/messages/control.ts';
+import type { InterfaceInfo, PoolInfo, SocketInfo, ThreadInfo } from '../runtime/messages/control.ts';
 import { networkText } from './address-text.ts';
 import { inetAton, inetNtoa } from '../socket/inet.ts';
 import { textTable } from './text-table.ts';
@@ -110,6 +110,26 @@ function bufferLine(pools: readonly PoolInfo[], name: RegExp, text: string): str
   if (pool === undefined) return '';
   const { inUse, capacity, highWater } = pool;
   return `${inUse}/${capacity} ${text} in use (current/max), ${highWater} at the peak\n`;
+}
+
+const THREADS = [
+  right('Thread', 6),
+  left('Role', 8),
+  left('Context', 7),
+  right('Queue', 6),
+  right('Hardware', 9),
+  right('Stack', 9),
+  right('Other', 9),
+  right('Stolen', 8),
+  right('Slept', 8),
+];
+
+/** The threads at the end of `netstat -m`: what each does, who holds this stack's context, and what they have serviced. */
+export function threadsText(threads: readonly ThreadInfo[]): string {
+  const rows = threads.map(({ thread, role, holdsContext, queued, hardware, stack, other, stolen, slept }) =>
+    [thread, role, holdsContext ? 'holds' : '-', queued, hardware, stack, other, stolen, slept].map(String),
+  );
+  return `\nThreads and the context of this stack\n${textTable(THREADS, rows)}`;
 }
 
 /** `netstat -m`: buffers, what was denied, and every pool of records. */

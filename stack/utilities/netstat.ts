@@ -7,7 +7,7 @@ import { stackControl } from '../socket/libsocket.ts';
 import { serviceByPort } from '../socket/netdb.ts';
 import { CommandError, command } from './command.ts';
 import type { Arguments } from './command.ts';
-import { interfaceTable, memoryText, socketTable, statisticsText } from './netstat-text.ts';
+import { interfaceTable, memoryText, socketTable, statisticsText, threadsText } from './netstat-text.ts';
 import { routingTables } from './route-text.ts';
 
 async function interfaces(self: Process, args: Arguments): Promise<string> {
@@ -44,8 +44,10 @@ async function run(self: Process, args: Arguments): Promise<number> {
   if (args.operands.length > 0) throw new UsageError(`'${args.operands[0]!}' is too much`);
   checkFamily(args);
   const { stdout } = self;
-  if (args.has('m')) await stdout.write(memoryText(await stackControl(self, 'POOLS', {})));
-  else if (args.has('r')) await stdout.write(await routingTables(self, args.has('n')));
+  if (args.has('m')) {
+    await stdout.write(memoryText(await stackControl(self, 'POOLS', {})));
+    await stdout.write(threadsText(await stackControl(self, 'THREADS', {})));
+  } else if (args.has('r')) await stdout.write(await routingTables(self, args.has('n')));
   else if (args.has('s') || args.has('p')) await stdout.write(await statistics(self, args));
   else if (args.has('i') || args.has('I')) await stdout.write(await interfaces(self, args));
   else await stdout.write(await sockets(self, args));

@@ -4,6 +4,7 @@
  */
 
 import type { SlabReport } from '../../memory/slab.ts';
+import type { ThreadRole } from '../role.ts';
 
 /** Interface flags (if.h). */
 export const IFF = {
@@ -102,6 +103,21 @@ export interface SysctlInfo {
   readonly value: number | string;
   readonly description: string;
   readonly writable: boolean;
+}
+
+/** A thread of the pool, as a stack sees it. Whoever answers holds the context: the thread that is asked is the holder. */
+export interface ThreadInfo {
+  readonly thread: number;
+  readonly role: ThreadRole;
+  readonly holdsContext: boolean;
+  /** Sources that wait in its run queue. */
+  readonly queued: number;
+  /** Sources it has serviced, by kind, taken from others, and how often it has slept. */
+  readonly hardware: number;
+  readonly stack: number;
+  readonly other: number;
+  readonly stolen: number;
+  readonly slept: number;
 }
 
 /** A member of a bridge. The state is that of the spanning tree; members that take no part in it forward. */
@@ -280,7 +296,7 @@ export interface ControlMap {
   /** Threads and the stack context of this stack. */
   THREADS: {
     in: Record<string, never>;
-    out: { thread: number; events: Record<string, number>; holdsContext: boolean }[];
+    out: ThreadInfo[];
   };
 }
 export type ControlName = keyof ControlMap;

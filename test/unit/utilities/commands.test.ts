@@ -239,6 +239,30 @@ test('netstat: sockets, interfaces, counters, memory', async () => {
   expect(memory).toMatch(/^tcpcb +\d+ +\d+/m);
 });
 
+test('sysctl kern.iopkt tells of threads, context, queues and buffers, and none of it can be set', async () => {
+  const { out } = await alpha('sysctl kern.iopkt');
+  const values = new Map(
+    out
+      .trimEnd()
+      .split('\n')
+      .map((line) => line.split(' = ') as [string, string]),
+  );
+  // In virtual time one thread does everything: it holds the context while it answers.
+  expect(values.get('kern.iopkt.threads')).toBe('1');
+  expect(values.get('kern.iopkt.context.holder')).toBe('0');
+  expect(Number(values.get('kern.iopkt.context.taken'))).toBeGreaterThan(0);
+  expect(Number(values.get('kern.iopkt.events.stack'))).toBeGreaterThan(0);
+  expect(Number(values.get('kern.iopkt.mbufs.peak'))).toBeGreaterThan(0);
+  const refused = await alpha('sysctl -w kern.iopkt.threads=2');
+  expect(refused.err).toContain('kern.iopkt.threads is what the stack says of itself: it cannot be set');
+});
+
+test('netstat -m shows the threads and who holds the context', async () => {
+  const { out } = await alpha('netstat -m');
+  expect(out).toMatch(/^Threads and the context of this stack\nThread +Role +Context +Queue/m);
+  expect(out).toMatch(/^ +0 +stack +holds +\d+ +\d+ +[1-9]\d* /m);
+});
+
 test('sysctl reads and sets a variable', async () => {
   expect((await alpha('sysctl net.inet.ip.forwarding')).out).toBe('net.inet.ip.forwarding = 0\n');
   expect((await alpha('sysctl -w net.inet.ip.forwarding=1')).out).toBe('net.inet.ip.forwarding: 0 -> 1\n');
