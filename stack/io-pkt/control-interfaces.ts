@@ -166,6 +166,11 @@ function newAddress(ifp: Ifnet, wanted: ControlIn<'SIOCAIFADDR'>): void {
       ERRNO.EINVAL,
       `${interfaceName(ifp)} only forwards frames: give the address to one of its members`,
     );
+  if (ifp.aggregate !== 0)
+    throw new SystemError(
+      ERRNO.EBUSY,
+      `${interfaceName(ifp)} is a port of a link aggregate: give the address to that`,
+    );
   const address = addressOf(wanted.address);
   const netmask = wanted.netmask === undefined ? classMask(address) : addressOf(wanted.netmask);
   if (prefixLength(netmask) < 0) throw new SystemError(ERRNO.EINVAL, `${wanted.netmask!} is not a netmask`);

@@ -2,6 +2,7 @@
  * Makes the whole stack known to a thread: handlers, protocols, control calls. Every thread that serves nodes calls it once.
  */
 import '../net/loopback.ts';
+import { installAgr } from '../net/agr.ts';
 import { installBridge } from '../net/bridge.ts';
 import { installNetisr } from '../net/netisr.ts';
 import { installSockets } from '../net/socket-requests.ts';
@@ -27,6 +28,7 @@ export function installStack(): void {
   installSockets();
   installControl();
   installThreads();
+  installAgr();
   installVlan();
   installArp();
   installIp();

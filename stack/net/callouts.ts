@@ -14,6 +14,7 @@ export const CALLOUT = {
   ipFlow: 10,
   bridge: 11,
   module: 12,
+  agr: 13,
 } as const;
 
 export type CalloutHandler = (arg: number) => void;

@@ -111,10 +111,12 @@ function readAddress(change: InterfaceChange, word: string): void {
   if (length !== undefined) change.netmask = inetNtoa(maskOf(numberIn(length, 'the prefix length', 0, 32)));
 }
 
-/** `vlan 7`, `tunnel 10.0.0.1 10.0.0.2` ...: says whether it was one. */
+/** `vlan 7`, `tunnel 10.0.0.1 10.0.0.2` ...: says whether it was one. The values of a word that is repeated are one text: `agrport en0 agrport en1`. */
 function readPseudo(change: InterfaceChange, word: string, next: (what: string) => string): boolean {
   if (!Object.hasOwn(PSEUDO_WORDS, word)) return false;
-  change.settings[word] = PSEUDO_WORDS[word]!.map(next).join(' ');
+  const value = PSEUDO_WORDS[word]!.map(next).join(' ');
+  const before = change.settings[word];
+  change.settings[word] = before === undefined ? value : `${before} ${value}`;
   return true;
 }
 
