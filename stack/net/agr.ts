@@ -179,7 +179,7 @@ function settle(agr: Agr): void {
   updateDistribution(agr);
   const up = (ifp.flags & IFF.UP) !== 0;
   if (up && agr.carrierTimer <= time) agr.carrierTimer = time + CARRIER_TIME;
-  const next = Math.min(up ? agr.carrierTimer : Infinity, fixed !== 0 ? Infinity : lacpNext(agr));
+  const next = Math.min(up ? agr.carrierTimer : Infinity, fixed !== 0 ? Infinity : lacpNext(agr, time));
   if (next === Infinity) cancelCallout(ifp.stack, agr.timer);
   else setCallout(ifp.stack, agr.timer, next);
 }

@@ -200,24 +200,29 @@ function isChosen(agr: Agr, port: AgrPort): boolean {
   return aggregatable && sameSystem(partner, chosen) && partner.key === chosen.key;
 }
 
-/** Chooses the partner of the first port that has one, or else the first port that works. */
+/** What choosing a port would be worth: most if its partner aggregates, least if nobody answers or a partner does not want the link now. */
+function worth(port: AgrPort): number {
+  if (!isCandidate(port)) return 0;
+  if (!hasPartner(port)) return 1;
+  const partner = partnerOf(port);
+  if (has(partner, LACP.AGGREGATABLE)) return 3;
+  return has(partner, LACP.SYNC) ? 2 : 1;
+}
+
+/** Chooses the partner of the first of the best ports. */
 function choose(agr: Agr, ports: readonly AgrPort[]): void {
-  const first = ports.find(hasKnownPartner) ?? ports.find(isCandidate);
-  agr.chosen = first === undefined ? 0 : 1;
+  const most = Math.max(0, ...ports.map(worth));
+  const first = ports.find((port) => worth(port) === most);
+  agr.chosen = most > 0 ? 1 : 0;
   agr.individual = 0;
   if (first === undefined) return;
   copyParty(chosenPartner(agr), partnerOf(first));
   if (!has(partnerOf(first), LACP.AGGREGATABLE)) agr.individual = first.ptr;
 }
 
-function hasKnownPartner(port: AgrPort): boolean {
-  return isCandidate(port) && hasPartner(port);
-}
-
 function select(agr: Agr, ports: readonly AgrPort[]): void {
-  const nobodyAnswers = (chosenPartner(agr).systemHigh | chosenPartner(agr).systemLow) === 0;
-  const better = nobodyAnswers && ports.some(hasKnownPartner);
-  if (better || !ports.some((port) => isChosen(agr, port))) choose(agr, ports);
+  const kept = Math.max(0, ...ports.filter((port) => isChosen(agr, port)).map(worth));
+  if (ports.some((port) => worth(port) > kept)) choose(agr, ports);
   for (const port of ports) {
     if (!isChosen(agr, port)) port.selected = 0;
     // Having been taken out, it has to be let go of first.
@@ -313,12 +318,13 @@ function transmit(port: AgrPort): void {
   port.needToTransmit = 0;
 }
 
-/** A port takes no part any more: its partner is told, so that it need not wait until it misses us. */
+/** A port takes no part any more: its partner is told that it is not for aggregation, so that it need not wait until it misses us. */
 export function lacpLeave(port: AgrPort, now: number): void {
-  const told = port.mux >= MUX.attached;
+  const known = hasPartner(port);
   port.selected = 0;
   stepMux([port], now);
-  if (told) transmit(port);
+  set(actorOf(port), LACP.AGGREGATABLE, false);
+  if (known) transmit(port);
 }
 
 /** Lets all machines of an aggregate come to rest. */
@@ -346,13 +352,13 @@ export function fixedSettle(agr: Agr): void {
   }
 }
 
-/** The earliest time at which something expires, ns; Infinity if nothing will. */
-export function lacpNext(agr: Agr): number {
+/** The earliest time after `now` at which something expires, ns; Infinity if nothing will. A port that has waited long enough may still wait for others. */
+export function lacpNext(agr: Agr, now: number): number {
   const timers = portsOf(agr).flatMap(({ currentWhile, waitWhile, periodic, transmitTimer }) => [
     currentWhile,
     waitWhile,
     periodic,
     transmitTimer,
   ]);
-  return Math.min(Infinity, ...timers.filter((timer) => timer !== 0));
+  return Math.min(Infinity, ...timers.filter((timer) => timer > now));
 }

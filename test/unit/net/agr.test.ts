@@ -1,7 +1,7 @@
 // Link aggregates: two nodes with several cables between them, and hands on the cables that see what leaves by which.
 import { afterEach, describe, expect, test } from 'vitest';
 import { setImpairments } from '../../../main/lab/link.ts';
-import type { RunningLab } from '../../../main/lab/lab.ts';
+import type { LabOptions, RunningLab } from '../../../main/lab/lab.ts';
 import { agrPorts, agrs } from '../../../stack/net/agr-record.ts';
 import { BROADCAST, ETHERTYPE, PROTOCOL, Peer, ether, icmp, ipv4, pass, udp } from '../../support/frames.ts';
 import { labFrom, refusal, run, stopLab, succeed } from '../../support/lab.ts';
@@ -18,16 +18,19 @@ afterEach(async () => {
 });
 
 /** Two nodes with `count` cables between them, and an aggregate of all on each: 10.0.0.1 on a, 10.0.0.2 on b. */
-async function pair(count: number, words = ''): Promise<void> {
+async function pair(count: number, words = '', cable = '', options: Partial<LabOptions> = {}): Promise<void> {
   const cards = Array.from({ length: count }, (_, i) => `en${i}`);
-  lab = await labFrom(`
+  lab = await labFrom(
+    `
 name: pair
 nodes:
   a: { stack: io-pkt-v4-hc, interfaces: [${cards.join(', ')}] }
   b: { stack: io-pkt-v4-hc, interfaces: [${cards.join(', ')}] }
 links:
-${cards.map((card, i) => `  l${i}: { between: [a:${card}, b:${card}] }`).join('\n')}
-`);
+${cards.map((card, i) => `  l${i}: { between: [a:${card}, b:${card}]${cable} }`).join('\n')}
+`,
+    options,
+  );
   for (const [node, address] of [
     ['a', '10.0.0.1'],
     ['b', '10.0.0.2'],
@@ -88,5 +91,441 @@ describe('with the control protocol', () => {
         '',
       ].join('\n'),
     );
+  });
+
+  test('conversations keep to their cable, and many of them use all', async () => {
+    await pair(3);
+    await pass(3 * SECOND);
+    await pings('a', '10.0.0.2', 1);
+    const seen = new Map<string, Set<string>>();
+    const place = lab.places().filter(({ kind }) => kind === 'link');
+    const capture = lab.captures.listen(place, 65_535, ({ point, bytes }) => {
+      const frame = Buffer.from(bytes);
+      if (frame.readUInt16BE(12) !== ETHERTYPE.ip || frame[23] !== PROTOCOL.tcp) return;
+      const flow = frame.subarray(26, 38).toString('hex');
+      seen.set(flow, (seen.get(flow) ?? new Set()).add(point.name));
+    });
+    await succeed(lab, 'b', 'httpd -p 80 &');
+    for (let i = 0; i < 40; i++) await succeed(lab, 'a', 'http get http://10.0.0.2/ > /dev/null; true');
+    lab.captures.drain();
+    capture.stop();
+    expect(seen.size).toBe(80);
+    expect([...seen.values()].every((links) => links.size === 1)).toBe(true);
+    const shares = new Map<string, number>();
+    for (const [link] of seen.values()) shares.set(link!, (shares.get(link!) ?? 0) + 1);
+    expect([...shares.keys()].sort()).toEqual(['link:l0', 'link:l1', 'link:l2']);
+    expect(Math.min(...shares.values())).toBeGreaterThan(10);
+  });
+
+  test('a cut cable is missed after three fast periods, and the rest carries on', async () => {
+    await pair(2, 'link2');
+    await pass(4 * SECOND);
+    cut('l0', 1);
+    await pass(3.2 * SECOND);
+    expect([await used('a'), await used('b')]).toEqual([['en1'], ['en1']]);
+    carried();
+    expect(await pings('a', '10.0.0.2', 10)).toContain('10 packets received');
+    expect(carried()[1]).toBeGreaterThanOrEqual(20);
+    cut('l0', 0);
+    await pass(5 * SECOND);
+    expect(await used('a')).toEqual(['en0', 'en1']);
+    expect((await run(lab, 'a', 'sloginfo')).out).toMatch(
+      /agr0: en0 is not used any more[^]*agr0: en0 is used/,
+    );
+  });
+
+  test('without fast periods that takes 90 s', async () => {
+    await pair(2);
+    await pass(4 * SECOND);
+    cut('l0', 1);
+    await pass(50 * SECOND);
+    expect(await used('a')).toEqual(['en0', 'en1']);
+    await pass(50 * SECOND);
+    expect(await used('a')).toEqual(['en1']);
+  });
+
+  test('a pulled cable is noticed within a second, and a port whose address comes back is used again', async () => {
+    await pair(2);
+    await pass(4 * SECOND);
+    await succeed(lab, 'b', 'ifconfig en1 down');
+    await pass(1.1 * SECOND);
+    expect([await used('a'), await used('b')]).toEqual([['en0'], ['en0']]);
+    expect(await pings('a', '10.0.0.2')).toContain('3 packets received');
+    await succeed(lab, 'b', 'ifconfig en1 up');
+    await pass(5 * SECOND);
+    expect([await used('a'), await used('b')]).toEqual([
+      ['en0', 'en1'],
+      ['en0', 'en1'],
+    ]);
+  });
+
+  test('an aggregate that goes down, or lets a port go, says so', async () => {
+    await pair(2);
+    await pass(4 * SECOND);
+    await succeed(lab, 'b', 'ifconfig agr0 -agrport en0');
+    await pass(1000);
+    expect(await used('a')).toEqual(['en1']);
+    await succeed(lab, 'b', 'ifconfig agr0 down');
+    await pass(1000);
+    expect(await used('a')).toEqual([]);
+  });
+
+  test('where nobody speaks it, a single cable is used', async () => {
+    await pair(2);
+    await succeed(lab, 'b', 'ifconfig agr0 destroy; ifconfig en0 10.0.0.2/24');
+    // It did so before, and is believed for the long time-out.
+    await pass(98 * SECOND);
+    expect(await used('a')).toEqual(['en0']);
+    expect(await pings('a', '10.0.0.2')).toContain('3 packets received');
+  });
+
+  test('cables to another system are not mixed in; when the first has gone they are used', async () => {
+    lab = await labFrom(`
+name: split
+nodes:
+  a: { stack: io-pkt-v4-hc, interfaces: [en0, en1, en2] }
+  b: { stack: io-pkt-v4-hc, interfaces: [en0] }
+  c: { stack: io-pkt-v4-hc, interfaces: [en0, en1] }
+links:
+  l0: { between: [a:en0, b:en0] }
+  l1: { between: [a:en1, c:en0] }
+  l2: { between: [a:en2, c:en1] }
+`);
+    await succeed(lab, 'a', 'ifconfig agr0 create; ifconfig agr0 agrport en0 agrport en1 agrport en2 up');
+    await succeed(lab, 'b', 'ifconfig agr0 create; ifconfig agr0 agrport en0 up');
+    await succeed(lab, 'c', 'ifconfig agr0 create; ifconfig agr0 agrport en0 agrport en1 up');
+    await pass(5 * SECOND);
+    const first = await used('a');
+    expect([['en0'], ['en1', 'en2']]).toContainEqual(first);
+    await succeed(lab, first[0] === 'en0' ? 'b' : 'c', 'ifconfig agr0 destroy');
+    await pass(2.1 * SECOND);
+    expect(await used('a')).toEqual(first[0] === 'en0' ? ['en1', 'en2'] : ['en0']);
+  });
+
+  test('a cable from one of its ports to another makes no aggregate', async () => {
+    lab = await labFrom(`
+name: loop
+nodes:
+  a: { stack: io-pkt-v4-hc, interfaces: [en0, en1] }
+links:
+  l0: { between: [a:en0, a:en1] }
+`);
+    await succeed(lab, 'a', 'ifconfig agr0 create; ifconfig agr0 agrport en0 agrport en1 up');
+    await pass(10 * SECOND);
+    expect(await used('a')).toEqual([]);
+  });
+});
+
+describe('without it (link1)', () => {
+  test('every port that works is used at once, and nothing but traffic is on the cables', async () => {
+    await pair(2, 'link1');
+    await pass(1.1 * SECOND);
+    expect([await used('a'), await used('b')]).toEqual([
+      ['en0', 'en1'],
+      ['en0', 'en1'],
+    ]);
+    carried();
+    await pass(100 * SECOND);
+    expect(carried()).toEqual([0, 0]);
+    expect(await pings('a', '10.0.0.2')).toContain('3 packets received');
+    await succeed(lab, 'b', 'ifconfig en0 down');
+    await pass(1.1 * SECOND);
+    expect(await used('a')).toEqual(['en1']);
+    expect(await pings('a', '10.0.0.2')).toContain('3 packets received');
+  });
+
+  test('link0 sends by the ports in turn', async () => {
+    await pair(2, 'link0 link1');
+    await pings('a', '10.0.0.2', 1);
+    carried();
+    expect(await pings('a', '10.0.0.2', 10)).toContain('10 packets received');
+    expect(carried()).toEqual([10, 10]);
+  });
+});
+
+test('what is built on it: VLANs, and a bridge with it as a member', async () => {
+  await pair(2);
+  await succeed(
+    lab,
+    'a',
+    'ifconfig vlan0 create; ifconfig vlan0 vlan 7 vlanif agr0; ifconfig vlan0 10.0.7.1/24',
+  );
+  await succeed(
+    lab,
+    'b',
+    'ifconfig vlan0 create; ifconfig vlan0 vlan 7 vlanif agr0; ifconfig vlan0 10.0.7.2/24',
+  );
+  await pass(4 * SECOND);
+  expect(await pings('a', '10.0.7.2')).toContain('3 packets received');
+  await succeed(lab, 'b', 'ifconfig bridge0 create; brconfig bridge0 add agr0 up');
+  expect(await pings('a', '10.0.0.2')).toContain('3 packets received');
+});
+
+test('large packets: an MTU for it is one for its ports', async () => {
+  await pair(2, 'link1');
+  await succeed(lab, 'a', 'ifconfig agr0 mtu 9000');
+  await succeed(lab, 'b', 'ifconfig agr0 mtu 9000');
+  expect(await ifconfig('a', 'en1')).toContain('mtu 9000');
+  expect((await run(lab, 'a', 'ping -c 2 -s 8972 10.0.0.2')).out).toContain('2 packets received');
+  await succeed(lab, 'a', 'ifconfig en0 mtu 1400');
+  expect(await ifconfig('a')).toContain('mtu 1400');
+});
+
+test('what cannot be is refused, and says why', async () => {
+  await pair(2, 'link1');
+  const refused = (line: string): Promise<string> => refusal(lab, 'a', line);
+  expect(await refused('ifconfig agr0 agrport en0')).toContain('agr0: en0 is one of its ports already');
+  expect(await refused('ifconfig agr0 agrport en7')).toContain('en7');
+  expect(await refused('ifconfig agr0 -agrport lo0')).toContain('lo0 is no port of agr0');
+  expect(await refused('ifconfig agr0 agrport lo0')).toContain('lo0 is no Ethernet card');
+  await succeed(lab, 'a', 'ifconfig agr1 create');
+  expect(await refused('ifconfig agr1 agrport en0')).toContain('en0 is a port of agr0');
+  expect(await refused('ifconfig agr1 agrport agr0')).toContain('agr0 is no Ethernet card');
+  expect(await refused('ifconfig en0 10.9.0.1/24')).toContain('en0 is a port of a link aggregate');
+  expect(await refused('ifconfig vlan0 create; ifconfig vlan0 vlan 3 vlanif en0')).toContain(
+    'port of a link aggregate',
+  );
+  expect(await refused('ifconfig bridge0 create; brconfig bridge0 add en0')).toContain(
+    'port of a link aggregate',
+  );
+  await succeed(lab, 'a', 'ifconfig agr0 -agrport en1; ifconfig en1 10.9.0.1/24');
+  expect(await refused('ifconfig agr0 agrport en1')).toContain('en1 has an address; take it away first');
+  await succeed(lab, 'a', 'ifconfig en1 delete; ifconfig en1 mtu 1400');
+  expect(await refused('ifconfig agr0 agrport en1')).toContain('all must have the same');
+  await succeed(lab, 'a', 'ifconfig en1 mtu 1500; ifconfig vlan0 vlan 3 vlanif en1');
+  expect(await refused('ifconfig agr0 agrport en1')).toContain('en1 has VLANs');
+  await succeed(lab, 'a', 'ifconfig vlan0 destroy; brconfig bridge0 add en1');
+  expect(await refused('ifconfig agr0 agrport en1')).toContain('en1 is a member of a bridge');
+});
+
+test('ports and aggregates that are destroyed under traffic leave nothing behind', async () => {
+  await pair(3, 'link2', ', rate: 20mbit');
+  await pass(4 * SECOND);
+  const traffic = [run(lab, 'b', 'ttcp -r -s'), run(lab, 'a', 'sleep 0.1; ttcp -t -s -n 65536 10.0.0.2')];
+  await pass(0.2 * SECOND);
+  await succeed(lab, 'a', 'ifconfig en0 destroy');
+  await pass(0.01 * SECOND);
+  expect(await used('a')).toEqual(['en1', 'en2']);
+  await succeed(lab, 'b', 'ifconfig en1 destroy');
+  await pass(1.5 * SECOND);
+  expect(await used('a')).toEqual(['en2']);
+  await succeed(lab, 'a', 'ifconfig agr0 destroy');
+  await pass(0.1 * SECOND);
+  expect(await used('b')).toEqual([]);
+  await succeed(
+    lab,
+    'a',
+    'ifconfig agr0 create; ifconfig agr0 agrport en1 agrport en2; ifconfig agr0 10.0.0.1/24',
+  );
+  await pass(5 * SECOND);
+  expect(await pings('a', '10.0.0.2')).toContain('3 packets received');
+  await succeed(lab, 'b', 'slay ttcp; true');
+  await succeed(lab, 'a', 'slay ttcp; true');
+  await Promise.all(traffic);
+});
+
+test('in real time on several threads: a transfer survives the loss of a cable', async () => {
+  await pair(2, 'link2', '', { time: 'real', threads: 3 });
+  const deadline = Date.now() + 10_000;
+  while ((await used('a')).length < 2 && Date.now() < deadline) await pass(0.1 * SECOND);
+  expect(await used('a')).toEqual(['en0', 'en1']);
+  const sink = run(lab, 'b', 'ttcp -r -s');
+  const source = run(lab, 'a', 'sleep 0.1; ttcp -t -s -n 20000 10.0.0.2');
+  await pass(0.3 * SECOND);
+  await succeed(lab, 'b', 'ifconfig en0 destroy');
+  expect((await source).status).toBe(0);
+  expect((await sink).out).toContain('163840000 bytes');
+}, 30_000);
+
+/** A node with an aggregate of two cables, and a hand on each of them. */
+async function hands(words = ''): Promise<void> {
+  lab = await labFrom(`
+name: hands
+nodes:
+  a: { stack: io-pkt-v4-hc, interfaces: [en0, en1] }
+  b: { stack: io-pkt-v4-hc, interfaces: [en0] }
+  c: { stack: io-pkt-v4-hc, interfaces: [en0] }
+links:
+  l0: { between: [a:en0, b:en0] }
+  l1: { between: [a:en1, c:en0] }
+`);
+  ends = [await Peer.at(lab, 'b', 'l0', 1), await Peer.at(lab, 'c', 'l1', 1)];
+  await succeed(lab, 'a', 'ifconfig agr0 create');
+  if (words !== '') await succeed(lab, 'a', `ifconfig agr0 ${words}`);
+  await succeed(lab, 'a', 'ifconfig agr0 agrport en0 agrport en1; ifconfig agr0 10.0.0.1/24');
+}
+
+const SLOW = '0180c2000002';
+const MAC = ['02:aa:00:00:00:00', '02:aa:00:00:00:01'] as const;
+
+/** The LACPDU with which a partner 02:aa:00:00:00:00 would answer one of the node's. */
+function answerTo(pdu: Buffer, port: number, state: number): Buffer {
+  const answer = Buffer.from(pdu);
+  Buffer.from(MAC[port]!.replaceAll(':', ''), 'hex').copy(answer, 6);
+  pdu.copy(answer, 14 + 24, 14 + 4, 14 + 19);
+  Buffer.from(`800002aa0000000000118000000${port + 1}`, 'hex').copy(answer, 14 + 4);
+  answer[14 + 18] = state;
+  return answer;
+}
+
+/** LACPDUs among frames. */
+const pdus = (frames: readonly Buffer[]): Buffer[] =>
+  frames.filter((frame) => frame.readUInt16BE(12) === 0x8809 && frame[14] === 1);
+
+/** The last LACPDU that each hand has got. */
+const latest: (Buffer | undefined)[] = [];
+
+/** Each hand answers the last LACPDU that it has got. */
+function answer(state: number): void {
+  ends.forEach((end, port) => {
+    latest[port] = pdus(end.take()).at(-1) ?? latest[port];
+    end.send(answerTo(latest[port]!, port, state));
+  });
+}
+
+/** The hands answer until their ports are used. */
+async function join(state: number): Promise<void> {
+  for (let i = 0; i < 4; i++) {
+    await pass(SECOND);
+    answer(state);
+  }
+  await pass(SECOND);
+}
+
+describe('on the wire', () => {
+  test('a LACPDU is as the standard has it', async () => {
+    await hands();
+    await pass(1000);
+    const [pdu] = pdus(ends[1]!.take());
+    expect(pdu!.toString('hex')).toBe(
+      `${SLOW}0200000000018809` +
+        '0101' +
+        '0114' +
+        '8000' +
+        '020000000000' +
+        '0004' +
+        '8000' +
+        '0003' +
+        'c5' +
+        '000000' +
+        '0214' +
+        '0000' +
+        '000000000000' +
+        '0000' +
+        '0000' +
+        '0000' +
+        '32' +
+        '000000' +
+        '0310' +
+        '0000' +
+        '00'.repeat(12) +
+        '0000' +
+        '00'.repeat(50),
+    );
+  });
+
+  test('partners that ask for it get one every second, others every half minute, and never more than three in a second', async () => {
+    await hands();
+    await join(0x3d);
+    expect(await used('a')).toEqual(['en0', 'en1']);
+    for (const end of ends) end.take();
+    await pass(60 * SECOND);
+    expect(pdus(ends[0]!.take()).length).toBe(2);
+    await join(0x3f);
+    for (const end of ends) end.take();
+    await pass(60 * SECOND);
+    expect(pdus(ends[0]!.take()).length).toBeGreaterThanOrEqual(59);
+    ends[0]!.take();
+    // One that knows nothing of us needs an answer, every time.
+    const ignorant = answerTo(latest[0]!, 0, 0x05);
+    ignorant.fill(0, 14 + 24, 14 + 39);
+    for (let i = 0; i < 50; i++) {
+      ends[0]!.send(ignorant);
+      await pass(0.01 * SECOND);
+    }
+    expect(pdus(ends[0]!.take()).length).toBeLessThanOrEqual(4);
+  });
+
+  test('a marker is answered where it came in, also while the port is not used', async () => {
+    await hands();
+    await pass(1000);
+    ends[0]!.take();
+    const marker = Buffer.concat([
+      Buffer.from(`${SLOW}02aa000000008809`, 'hex'),
+      Buffer.from('0201', 'hex'),
+      Buffer.from('0110' + '0001' + '02aa00000000' + '12345678' + '0000', 'hex'),
+      Buffer.alloc(92),
+    ]);
+    ends[0]!.send(marker);
+    await pass(1000);
+    const [answer] = ends[0]!.take().filter((frame) => frame[14] === 2);
+    const expected = Buffer.from(marker);
+    Buffer.from('020000000000', 'hex').copy(expected, 6);
+    expected[16] = 2;
+    expect(answer!.toString('hex')).toBe(expected.toString('hex'));
+    // A response is no question.
+    ends[0]!.send(expected);
+    await pass(1000);
+    expect(ends[0]!.take()).toEqual([]);
+  });
+
+  test('what comes in by a port that is not used goes nowhere; by one that is, it comes in by the aggregate', async () => {
+    await hands('link2');
+    const echo = ipv4({
+      source: '10.0.0.2',
+      destination: '10.0.0.1',
+      protocol: PROTOCOL.icmp,
+      payload: icmp(8, 0, 1),
+    });
+    await succeed(lab, 'a', `arp -s 10.0.0.2 ${MAC[0]}`);
+    const ping = ether('02:00:00:00:00:00', MAC[0], ETHERTYPE.ip, echo);
+    await pass(1000);
+    for (const end of ends) end.take();
+    ends[1]!.send(ping);
+    await pass(1000);
+    expect(ends.flatMap((end) => end.take())).toEqual([]);
+    await join(0x3d);
+    for (const end of ends) end.take();
+    ends[1]!.send(ping);
+    await pass(1000);
+    const replies = ends.flatMap((end) => end.takeParsed().filter(({ ip }) => ip !== undefined));
+    expect(replies.map(({ source, ip }) => [source, ip!.icmp!.type])).toEqual([['02:00:00:00:00:00', 0]]);
+    expect((await run(lab, 'a', 'ifconfig -v agr0')).out).toContain('input: 1 packet, 60 bytes');
+  });
+
+  test('fragments of a datagram leave by one port, as do whole ones of a conversation', async () => {
+    await hands('link1');
+    await pass(2 * SECOND);
+    await succeed(lab, 'a', `arp -s 10.0.0.2 ${MAC[0]}`);
+    for (const end of ends) end.take();
+    for (let i = 0; i < 8; i++) await run(lab, 'a', `ping -c 1 -w 1 -s ${3000 + i} 10.0.0.2`);
+    const counts = ends.map((end) => end.takeParsed().filter(({ ip }) => ip !== undefined).length);
+    expect(counts.filter((count) => count > 0).length).toBe(1);
+    expect(Math.max(...counts)).toBe(24);
+  });
+
+  test('frames of the protocol that are cut off, or say nothing sensible, change nothing', async () => {
+    await hands('link2');
+    await join(0x3d);
+    const good = answerTo(latest[0]!, 0, 0x3d);
+    expect(await used('a')).toContain('en0');
+    for (let length = 14; length < 124; length++) ends[0]!.send(good.subarray(0, length));
+    for (const [at, value] of [
+      [14, 3],
+      [14, 10],
+      [15, 0],
+      [16, 2],
+      [17, 19],
+      [36, 1],
+      [37, 255],
+      [5, 3],
+    ] as const) {
+      const bad = Buffer.from(good);
+      bad[at] = value;
+      ends[0]!.send(bad);
+    }
+    await pass(1e6);
+    expect(await used('a')).toContain('en0');
+    expect((await run(lab, 'a', 'ifconfig -v en0')).out).toMatch(/input: .* 11\d errors/);
   });
 });
