@@ -134,6 +134,8 @@ async function startReal(options: EngineOptions): Promise<Engine> {
   };
   const onBell = lookout(left);
   setBell(() => setImmediate(onBell));
+  // What rang when an earlier lab was at its end was not answered.
+  answerBell();
   setActivityListener(() => undefined);
   setTimerListener(undefined);
   setOutsideListener(undefined);

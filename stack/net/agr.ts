@@ -184,22 +184,29 @@ function settle(agr: Agr): void {
   else setCallout(ifp.stack, agr.timer, next);
 }
 
-/** Tells senders which ports distribute, if that has changed. */
+function distributes(port: AgrPort): boolean {
+  return port.mux === MUX.distributing;
+}
+
+/** Tells senders which ports distribute, if that has changed, and the log. */
 function updateDistribution(agr: Agr): void {
-  const distributes = (port: AgrPort): number => (port.mux === MUX.distributing ? 1 : 0);
-  const ports = portsOf(agr);
-  const changed = ports.filter((port) => port.distributes !== distributes(port));
+  const changed = portsOf(agr).filter((port) => (port.distributes !== 0) !== distributes(port));
   if (changed.length === 0) return;
   const own = ifnets.get(agr.interface);
   for (const port of changed) {
-    port.distributes = distributes(port);
-    const what = port.distributes !== 0 ? 'is used' : 'is not used any more';
+    port.distributes = distributes(port) ? 1 : 0;
+    const what = distributes(port) ? 'is used' : 'is not used any more';
     const name = interfaceName(ifnets.get(port.interface));
     logStack(own.stack, SLOG.notice, `${interfaceName(own)}: ${name} ${what}`);
   }
+  tellSenders(agr);
+}
+
+function tellSenders(agr: Agr): void {
+  const members = portsOf(agr).filter(distributes);
   distributeOver(
     agr,
-    ports.filter(distributes).map((port) => port.interface),
+    members.map((port) => port.interface),
   );
 }
 
@@ -272,18 +279,20 @@ function detachPort(agr: Agr, port: AgrPort): void {
   const ifp = ifnets.get(port.interface);
   if (agr.fixed === 0) lacpLeave(port, now());
   if (port.wasPromiscuous === 0) setPromiscuous(ifp, false);
+  port.mux = MUX.detached;
+  updateDistribution(agr);
   dropPort(agr, port);
   limitMtu(ifnets.get(agr.interface), agr);
   settle(agr);
 }
 
-/** Takes a port out and sends nothing. */
+/** Takes a port out and says nothing. */
 function dropPort(agr: Agr, port: AgrPort): void {
-  port.mux = MUX.detached;
   port.collects = 0;
-  updateDistribution(agr);
   ifnets.get(port.interface).aggregate = 0;
   removePort(agr, port);
+  port.distributes = 0;
+  tellSenders(agr);
 }
 
 /** What all ports can carry, an aggregate can. */
