@@ -111,6 +111,8 @@ export const ifaddrStruct = struct('ifaddr', {
   broadcast: 'u32',
   /** The other end of a point-to-point interface, 0 where there is none. */
   destination: 'u32',
+  /** When ARP has defended it last, ns. */
+  defended: 'f64',
 });
 export type Ifaddr = ViewOf<typeof ifaddrStruct>;
 export const ifaddrs = slab(ifaddrStruct, 16_384);

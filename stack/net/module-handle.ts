@@ -105,6 +105,11 @@ export class ModuleHandle<S extends Fields = Fields> implements ModuleSelf<S> {
     return moduleOf(this.record);
   }
 
+  /** Bytes that are left free in front of a packet that it makes: by default, a frame begins there. */
+  get lead(): number {
+    return ETHER_ALIGN;
+  }
+
   /** What the log calls it. */
   get label(): string {
     return `${moduleFile(this.module)}.so`;
@@ -158,8 +163,8 @@ export class ModuleHandle<S extends Fields = Fields> implements ModuleSelf<S> {
   packet(length: number): Packet {
     if (!Number.isInteger(length) || length < 0 || length > MOST_BYTES)
       throw new ContractError(`packet(${length}): a packet has 0 to ${MOST_BYTES} bytes`);
-    const small = length + ETHER_ALIGN <= MLEN;
-    const m = small ? mGetHeader(MODULE, ETHER_ALIGN) : mGetCluster(MODULE, ETHER_ALIGN);
+    const { lead } = this;
+    const m = length + lead <= MLEN ? mGetHeader(MODULE, lead) : mGetCluster(MODULE, lead);
     if (m === 0) return 0;
     const view = mbuf(m);
     view.len = length;

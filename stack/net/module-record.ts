@@ -32,8 +32,9 @@ export const moduleStruct = struct('module', {
   /** Record with the module's state, 0 if it has none. */
   state: 'ptr',
   random: 'u32',
-  /** 1 while the protocol watches what comes in. */
+  /** 1 while the protocol watches what comes in, and the EtherType if it is only one. */
   watches: 'u8',
+  watchedType: 'u16',
   etherTypes: { bytes: MOST_CLAIMS * 2 },
   ipProtocols: { bytes: MOST_CLAIMS },
   etherTypeCount: 'u8',

@@ -249,8 +249,8 @@ export interface Protocol<S extends Fields = Fields> extends ModuleSelf<S> {
   /** In attach(): packets of this EtherType, or this IP protocol, are for input() or ipInput(). Throws when they belong to somebody. */
   claimEtherType(etherType: number): void;
   claimIpProtocol(protocol: number): void;
-  /** In attach(): has watch() see what comes in. No packet is fast-forwarded while somebody watches. */
-  watchInput(): void;
+  /** In attach(): has watch() see what comes in, or only packets of one EtherType. No packet is fast-forwarded while somebody watches those of IPv4. */
+  watchInput(etherType?: number): void;
   /** Calls timers[name] in `ns`; an earlier setting is replaced. */
   setTimer(name: string, ns: number): void;
   cancelTimer(name: string): void;

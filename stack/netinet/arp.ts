@@ -24,7 +24,7 @@ import {
   sameMac,
 } from '../net/ethernet.ts';
 import { findAddress, ifaddrs, ifnets, interfaceWithAddress, onInterfaceEvent } from '../net/ifnet.ts';
-import type { Ifnet, InterfaceEvent } from '../net/ifnet.ts';
+import type { Ifaddr, Ifnet, InterfaceEvent } from '../net/ifnet.ts';
 import { STATION, station } from '../net/journey.ts';
 import { setInputHandler } from '../net/netisr.ts';
 import {
@@ -39,6 +39,7 @@ import {
 import type { Stack } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
 import { SYSCTL } from '../net/sysctl.ts';
+import { isLinkLocal } from './ip.ts';
 
 /** State of a neighbour. */
 export const ARP_INCOMPLETE = 0;
@@ -74,6 +75,8 @@ const ARP = ownerTag('output');
 const MAX_HELD = 8;
 const MAX_TRIES = 5;
 const RETRY = SECOND;
+/** RFC 5227 §1.1. */
+const DEFEND_INTERVAL = 10 * SECOND;
 
 const ARP_BYTES = 28;
 const OP_REQUEST = 1;
@@ -84,6 +87,14 @@ const AT_SENDER_MAC = 8;
 const AT_SENDER = 14;
 const AT_TARGET_MAC = 18;
 const AT_TARGET = 24;
+
+/** What a packet of ARP says, as a module that watches ARP sees it. */
+export const ARP_FIELDS = {
+  bytes: ARP_BYTES,
+  senderMac: AT_SENDER_MAC,
+  sender: AT_SENDER,
+  target: AT_TARGET,
+} as const;
 
 /** The entry of a neighbour, 0 if there is none. */
 export function findNeighbour(stack: Stack, address: number): number {
@@ -237,6 +248,12 @@ export function announceAddress(ifp: Ifnet, address: number): void {
   sendArp(ifp, OP_REQUEST, address, ifp.mac, address, 0, 0);
 }
 
+/** Asks whether somebody has an address that is not ours yet: an ARP probe, whose sender is unspecified (RFC 5227 §2.1.1). */
+export function probeAddress(ifp: Ifnet, address: number): void {
+  count(ifp.stack, STAT.arpOutRequests);
+  sendArp(ifp, OP_REQUEST, 0, ifp.mac, address, 0, 0);
+}
+
 /** An interface has begun to work, or has another hardware address: neighbours learn where its addresses are. */
 function onInterface(ifp: Ifnet, event: InterfaceEvent): void {
   // Flows that are forwarded fast carry the old address.
@@ -247,7 +264,10 @@ function onInterface(ifp: Ifnet, event: InterfaceEvent): void {
     announceAddress(ifp, ifaddrs.get(ptr).address);
 }
 
-/** Sends a packet of ARP; `targetMac` and `to` (the frame's destination) are addresses of 6 bytes, 0 for zeros and for the broadcast address. */
+/**
+ * Sends a packet of ARP; `targetMac` and `to` (the frame's destination) are addresses of 6 bytes, 0 for zeros and for the broadcast address. With a link-local sender all
+ * are broadcast, so that conflicts show (RFC 3927 §2.5).
+ */
 function sendArp(
   ifp: Ifnet,
   op: number,
@@ -273,8 +293,9 @@ function sendArp(
   if (targetMac === 0) u8.fill(0, p + AT_TARGET_MAC, p + AT_TARGET_MAC + ETHER_ADDRESS);
   else copyMac(p + AT_TARGET_MAC, targetMac);
   putBe32(p + AT_TARGET, target);
-  if (to === 0) view.flags |= M_BCAST;
-  etherOutput(ifp, m, to, ETHERTYPE_ARP);
+  const all = to === 0 || isLinkLocal(sender);
+  if (all) view.flags |= M_BCAST;
+  etherOutput(ifp, m, all ? 0 : to, ETHERTYPE_ARP);
 }
 
 /** No answer came in time, or the entry has grown old. */
@@ -368,16 +389,24 @@ function handleArp(stack: Stack, ifp: Ifnet, p: number): void {
   const request = be16(p + AT_OP) === OP_REQUEST;
   count(stack.ptr, request ? STAT.arpInRequests : STAT.arpInReplies);
   if (sameMac(p + AT_SENDER_MAC, ifp.mac)) return;
-  if (sender !== 0 && interfaceWithAddress(stack, sender) !== 0) {
-    // Somebody else uses our address: say so by defending it (RFC 5227 §2.4).
+  const holder = sender === 0 ? 0 : interfaceWithAddress(stack, sender);
+  if (holder !== 0) {
+    // Somebody else uses our address.
     count(stack.ptr, STAT.arpDuplicate);
-    if (request && target === sender) announceAddress(ifp, sender);
+    if (request && target === sender) defend(ifp, ifaddrs.get(findAddress(ifnets.get(holder), sender)));
     return;
   }
   const own = interfaceAsked(stack, ifp, target);
   const forUs = findAddress(own, target) !== 0;
   updateSender(stack, own, sender, p + AT_SENDER_MAC, forUs);
   if (request) answer(stack, own, sender, target, p, forUs);
+}
+
+/** Defends an own address, unless that was done a moment ago: two hosts that insist would never end (RFC 5227 §2.4 b). */
+function defend(ifp: Ifnet, entry: Ifaddr): void {
+  if (entry.defended !== 0 && now() - entry.defended < DEFEND_INTERVAL) return;
+  entry.defended = now();
+  announceAddress(ifp, entry.address);
 }
 
 /** The interface that is asked: the one the packet came in by, or another member of the same bridge that has the address. */

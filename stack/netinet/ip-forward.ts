@@ -26,7 +26,7 @@ import {
   icmpError,
   icmpErrorAbout,
 } from './icmp-error.ts';
-import { IP_DF, IP_DST, IP_OFF, IP_SRC, IP_TTL_AT, addressAt } from './ip.ts';
+import { IP_DF, IP_DST, IP_OFF, IP_SRC, IP_TTL_AT, addressAt, isLinkLocal } from './ip.ts';
 import { createFlow, readFlowKey } from './ip-flow.ts';
 import type { FlowKey } from './ip-flow.ts';
 import { ipRoute } from './ip-output.ts';
@@ -42,7 +42,9 @@ function drop(stack: Stack, m: number, stat: number): void {
 /** Sends a packet on that is not for this host. `linkBroadcast`: it came as a broadcast of the link and must not be spread. */
 export function ipForward(stack: Stack, packet: number, linkBroadcast: boolean): void {
   const destination = addressAt(mbuf(packet).data + IP_DST);
-  if (linkBroadcast || destination >>> 24 === LOOPBACK_NET || destination >>> 24 === 0) {
+  // RFC 3927 §2.7: whatever its TTL.
+  const onLink = isLinkLocal(destination) || isLinkLocal(addressAt(mbuf(packet).data + IP_SRC));
+  if (onLink || linkBroadcast || destination >>> 24 === LOOPBACK_NET || destination >>> 24 === 0) {
     drop(stack, packet, STAT.ipCantForward);
     return;
   }

@@ -41,3 +41,8 @@ export function parseAddress(text: string): number | undefined {
   }
   return value;
 }
+
+/** True for 169.254/16 (RFC 3927): such packets stay on their link. */
+export function isLinkLocal(address: number): boolean {
+  return address >>> 16 === 0xa9fe;
+}

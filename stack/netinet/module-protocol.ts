@@ -3,14 +3,14 @@
  * timers, and what they send. All of it in the stack context, guarded: a module that throws is switched off, and the stack goes on.
  */
 import { region, selfThread, maxThreads, u16, u8 } from '../memory/memory.ts';
-import { mFree, mbuf } from '../memory/mbuf.ts';
+import { HEADROOM, mFree, mbuf } from '../memory/mbuf.ts';
 import type { Fields } from '../memory/struct.ts';
 import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
 import { seedRandom } from '../runtime/random.ts';
 import { raise } from '../runtime/source.ts';
 import { CALLOUT_BYTES, calloutInit } from '../runtime/wheel.ts';
 import { CALLOUT, setCalloutHandler } from '../net/callouts.ts';
-import { etherOutput, parseMac } from '../net/ethernet.ts';
+import { ETHERTYPE_IP, etherOutput, parseMac } from '../net/ethernet.ts';
 import type { Ifnet, InterfaceEvent } from '../net/ifnet.ts';
 import { IFT_ETHER, findInterface, ifnets, interfaceName, onInterfaceEvent } from '../net/ifnet.ts';
 import { STATION, station } from '../net/journey.ts';
@@ -55,6 +55,11 @@ class ProtocolHandle<S extends Fields = Fields> extends ModuleHandle<S> implemen
 
   get protocol(): ProtocolModule {
     return this.module as ProtocolModule;
+  }
+
+  /** The headers of all layers come in front. */
+  override get lead(): number {
+    return HEADROOM;
   }
 
   get stack(): number {
@@ -110,9 +115,11 @@ class ProtocolHandle<S extends Fields = Fields> extends ModuleHandle<S> implemen
     u8[record.ipProtocols + record.ipProtocolCount++] = protocol;
   }
 
-  watchInput(): void {
+  watchInput(etherType = 0): void {
     this.#expectAttaching('watchInput');
     this.#expectCallback('watch');
+    watch(this.record, false);
+    this.record.watchedType = etherType;
     watch(this.record, true);
   }
 
@@ -207,7 +214,7 @@ function watch(record: ModuleRecord, on: boolean): void {
   record.watches = on ? 1 : 0;
   stack.watchers += on ? 1 : -1;
   // What is forwarded in the receiving thread would not be seen.
-  stack.activeFilters += on ? 1 : -1;
+  if (record.watchedType === 0 || record.watchedType === ETHERTYPE_IP) stack.activeFilters += on ? 1 : -1;
 }
 
 type Claim = (record: ModuleRecord, wanted: number) => boolean;
@@ -270,7 +277,9 @@ function transport(stack: number, m: number, header: number, protocol: number): 
 function watchInput(stack: number, m: number): boolean {
   for (let ptr = stacks.get(stack).modules; ptr !== 0; ptr = moduleRecords.get(ptr).next) {
     const record = moduleRecords.get(ptr);
-    if (record.watches !== 0 && record.faulted === 0 && !showTo(handleOf(record), m)) return false;
+    const { watchedType } = record;
+    if (record.watches === 0 || (watchedType !== 0 && watchedType !== mbuf(m).aux)) continue;
+    if (record.faulted === 0 && !showTo(handleOf(record), m)) return false;
   }
   return true;
 }
