@@ -21,6 +21,7 @@ const alternatives: Readonly<Record<string, readonly string[]>> = {
 };
 /** The Debian package of a program, where its name is another. */
 const packages: Readonly<Record<string, string>> = {
+  scapy: 'python3-scapy',
   ip: 'iproute2',
   tc: 'iproute2',
   ping: 'iputils-ping',

@@ -3,15 +3,13 @@ import fc from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { setImpairments } from '../../../main/lab/link.ts';
 import type { RunningLab } from '../../../main/lab/lab.ts';
-import { PORT_STATE, bridgePorts, bridges, portsOf } from '../../../stack/net/bridge-record.ts';
-import type { Bridge, BridgePort } from '../../../stack/net/bridge-record.ts';
+import { bridgePorts, bridges, portsOf } from '../../../stack/net/bridge-record.ts';
+import type { Bridge } from '../../../stack/net/bridge-record.ts';
 import { setPort } from '../../../stack/net/bridge-settings.ts';
 import { bridgeAddresses } from '../../../stack/net/bridge-table.ts';
-import { isDesignatedPort, portId } from '../../../stack/net/stp.ts';
 import { BROADCAST, Peer, ether, pass } from '../../support/frames.ts';
 import { labFrom, run, stopLab, succeed } from '../../support/lab.ts';
-import { computedRoles } from './computed-tree.ts';
-import type { Role, TreeBridge } from './computed-tree.ts';
+import { computedRoles, roleOf, treeOf } from '../../support/spanning-tree.ts';
 
 const SECOND = 1e9;
 /** Twice the forward delay, and the first hellos. */
@@ -34,27 +32,6 @@ async function stop(): Promise<void> {
 }
 
 afterEach(stop);
-
-function hex(n: number, digits: number): string {
-  return (n >>> 0).toString(16).padStart(digits, '0');
-}
-
-/** Role that the protocol has given a port; a blocked one must not forward, the others must, if they carry frames at all. */
-function roleOf(bridge: Bridge, port: BridgePort): Role | 'disabled' {
-  if (port.state === PORT_STATE.disabled) return 'disabled';
-  const role =
-    bridge.rootPort === port.ptr ? 'root' : isDesignatedPort(bridge, port) ? 'designated' : 'blocked';
-  expect(port.state).toBe(role === 'blocked' ? PORT_STATE.blocking : PORT_STATE.forwarding);
-  return role;
-}
-
-/** The network of bridges as its definition sees it; `lanOf` names the LAN of a port. */
-function treeOf(network: readonly Bridge[], lanOf: (port: BridgePort) => string): TreeBridge[] {
-  return network.map((bridge) => ({
-    id: hex(bridge.idHigh, 8) + hex(bridge.idLow, 8),
-    ports: portsOf(bridge).map((port) => ({ id: portId(port), cost: port.pathCost, lan: lanOf(port) })),
-  }));
-}
 
 function rolesOf(network: readonly Bridge[]): ReturnType<typeof roleOf>[][] {
   return network.map((bridge) => portsOf(bridge).map((port) => roleOf(bridge, port)));

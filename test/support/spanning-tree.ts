@@ -1,5 +1,8 @@
 // The spanning tree of a network of bridges, computed from its definition (IEEE 802.1D-1998 §8.3.1, §8.3.2) and not by the protocol: who the root is, how far
-// everybody is from it, which port leads to it, and which port serves each LAN.
+// everybody is from it, which port leads to it, and which port serves each LAN. And what the protocol has made of it in bridges of ours.
+import { PORT_STATE, portsOf } from '../../stack/net/bridge-record.ts';
+import type { Bridge, BridgePort } from '../../stack/net/bridge-record.ts';
+import { isDesignatedPort, portId } from '../../stack/net/stp.ts';
 
 export interface TreePort {
   /** Priority, then number. */
@@ -72,4 +75,26 @@ export function computedRoles(bridges: readonly TreeBridge[]): Role[][] {
       return designated(port.lan).port === port ? 'designated' : 'blocked';
     });
   });
+}
+
+function hex(n: number, digits: number): string {
+  return (n >>> 0).toString(16).padStart(digits, '0');
+}
+
+/** Role that the protocol has given a port: `unsettled` while a blocked one forwards, or another one does not. */
+export function roleOf(bridge: Bridge, port: BridgePort): Role | 'disabled' | 'unsettled' {
+  if (port.state === PORT_STATE.disabled) return 'disabled';
+  const role =
+    bridge.rootPort === port.ptr ? 'root' : isDesignatedPort(bridge, port) ? 'designated' : 'blocked';
+  return port.state === (role === 'blocked' ? PORT_STATE.blocking : PORT_STATE.forwarding)
+    ? role
+    : 'unsettled';
+}
+
+/** The network of bridges as its definition sees it; `lanOf` names the LAN of a port. */
+export function treeOf(network: readonly Bridge[], lanOf: (port: BridgePort) => string): TreeBridge[] {
+  return network.map((bridge) => ({
+    id: hex(bridge.idHigh, 8) + hex(bridge.idLow, 8),
+    ports: portsOf(bridge).map((port) => ({ id: portId(port), cost: port.pathCost, lan: lanOf(port) })),
+  }));
 }
