@@ -1,5 +1,5 @@
 /**
- * The options that all verbs share which run a lab: `--modules`, `--time`, `--seed`, `--threads`, `--for`, `--exec`, `--capture`, `--journey`, `--json`.
+ * The options that all verbs share which run a lab: `--modules`, `--time`, `--seed`, `--threads`, `--for`, `--exec`, `--capture`, `-w`, `--journey`, `--json`.
  */
 import { existsSync } from 'node:fs';
 import { InvalidArgumentError, Option } from 'commander';
@@ -25,6 +25,8 @@ export interface LabOptionValues {
   readonly for?: number;
   readonly exec: readonly NodeCommand[];
   readonly capture: readonly CaptureFileRequest[];
+  /** Files for the packets of all links. */
+  readonly write: readonly string[];
   readonly journey?: JourneyChoice;
   readonly json: boolean;
   /** Files and folders with modules from outside. */
@@ -66,9 +68,10 @@ export function addLabOptions(command: Command, json = EVENTS): Command {
       collect(parseCapture),
       [],
     )
+    .option('-w, --write <FILE>', 'the same as --capture all=FILE', collect(parseFile), [])
     .option(
       '--journey <PACKETS>',
-      "follow packets on their way through the lab and keep their journeys in the pcapng files (pcap journey shows them); PACKETS is all, or any of: every N, icmp, tcp, udp, proto N, host A.B.C.D, port N, such as 'every 10 tcp port 80'",
+      "follow packets on their way through the lab and keep their journeys in the pcapng files (pcap journey shows them); PACKETS is all, or any of: every N (or 1/N), icmp, tcp, udp, proto N, host A.B.C.D, port N, such as 'every 10 tcp port 80'",
       parseJourney,
     )
     .option('--json', json, false);
@@ -112,6 +115,11 @@ function parseCapture(text: string): CaptureFileRequest {
     );
   }
   return { at, file };
+}
+
+function parseFile(text: string): string {
+  if (text === '') throw new InvalidArgumentError('Write the name of a file, such as out.pcapng.');
+  return text;
 }
 
 function parseJourney(text: string): JourneyChoice {

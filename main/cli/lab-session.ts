@@ -235,9 +235,10 @@ export function noSuch(kind: string, name: string, names: readonly string[]): st
 function openFiles(
   lab: NormalLab,
   labFile: string,
-  { capture: requests, journey }: LabOptionValues,
+  { capture, write, journey }: LabOptionValues,
   inputs: readonly string[],
 ): CaptureFiles {
+  const requests = [...capture, ...write.map((file) => ({ at: { kind: 'all' } as const, file }))];
   for (const { at, file } of requests) {
     const wrong = wrongPoint(lab, at);
     if (wrong !== undefined) throw usageFailure(`stackscope: --capture for ${file}: ${wrong}`);
@@ -248,9 +249,7 @@ function openFiles(
   );
   const all = oneNameEach([...own, ...requests]);
   if (journey !== undefined && !all.some(({ file }) => keepsJourneys(file)))
-    throw usageFailure(
-      'stackscope: --journey needs a pcapng file to keep journeys in; add --capture all=out.pcapng',
-    );
+    throw usageFailure('stackscope: --journey needs a pcapng file to keep journeys in; add -w out.pcapng');
   for (const { file } of all) {
     const input = [labFile, ...inputs].find((name) => isSameFile(name, file));
     if (input !== undefined) throw usageFailure(`stackscope: a capture to ${file} would overwrite ${input}`);

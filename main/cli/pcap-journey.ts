@@ -22,7 +22,7 @@ Exit status: 1 if the file has no journey of this packet; 2 if there is no such 
 
 Example:
   stackscope run two-nodes.lab.yaml --time virtual --exec 'alpha: ping -c 1 10.0.0.2' \\
-      --capture all=out.pcapng --journey icmp
+      --journey icmp -w out.pcapng
   stackscope pcap journey out.pcapng 5`;
 
 /** The `pcap journey` verb. */

@@ -156,11 +156,10 @@ class OpenFile {
   /** @param places names and link types of what goes into it. */
   constructor(file: string, places: ReadonlyMap<string, number>) {
     this.#file = file;
-    const isClassic = file.toLowerCase().endsWith('.pcap');
-    if (isClassic) expectOneLinkType(file, places);
+    if (isClassic(file)) expectOneLinkType(file, places);
     this.#sink = openSink(file);
     for (const name of places.keys()) this.#points.set(name, { id: this.#points.size, packets: 0 });
-    this.#writer = isClassic ? classicWriter(this.#sink, places) : pcapngWriter(this.#sink, places);
+    this.#writer = isClassic(file) ? classicWriter(this.#sink, places) : pcapngWriter(this.#sink, places);
   }
 
   begin(lab: RunningLab, places: readonly CapturePlace[]): void {

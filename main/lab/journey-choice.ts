@@ -1,6 +1,6 @@
 /**
  * Which packets are followed, as a user says it: `all`, or any of `every N`, a protocol, `host A.B.C.D` and `port N`, which must all hold, as in
- * `every 10 tcp host 10.0.0.1 port 80`. The words are those of pcap-filter(7).
+ * `every 10 tcp host 10.0.0.1 port 80`. `1/N` is the same as `every N`. The words are those of pcap-filter(7).
  */
 import type { JourneyChoice } from '../../stack/net/journey.ts';
 import { parseAddress } from '../capture/address.ts';
@@ -15,7 +15,7 @@ const PROTOCOLS: ReadonlyMap<string, number> = new Map([
   ['udp', 17],
 ]);
 const LARGEST_EVERY = 1_000_000_000;
-const GRAMMAR = 'all, or any of: every N, icmp, tcp, udp, proto N, host A.B.C.D, port N';
+const GRAMMAR = 'all, or any of: every N (or 1/N), icmp, tcp, udp, proto N, host A.B.C.D, port N';
 
 type Draft = { -readonly [K in keyof JourneyChoice]?: JourneyChoice[K] };
 
@@ -48,6 +48,10 @@ function readTerm(draft: Draft, word: string, next: string | undefined): number 
   const protocol = PROTOCOLS.get(word);
   if (protocol !== undefined) {
     put(draft, 'protocol', protocol, word);
+    return 1;
+  }
+  if (word.startsWith('1/')) {
+    put(draft, 'every', wholeNumber('1/', word.slice(2), LARGEST_EVERY), word);
     return 1;
   }
   switch (word) {

@@ -2,9 +2,9 @@
  * What happened to a packet at a station of its journey, in words: for each kind of station its one-word name and a text made of the detail of its entry.
  */
 import { errnoName } from '../../stack/runtime/messages/errno.ts';
-import { BRIDGE_VERDICT, CONSUMED_ICMP, LINK_LOSS, STATION } from '../../stack/net/journey.ts';
+import { BRIDGE_VERDICT, CONSUMED_ICMP, FOR_ANOTHER, LINK_LOSS, STATION } from '../../stack/net/journey.ts';
 import type { JourneyEntry, Station } from '../../stack/net/journey.ts';
-import { FLOW_CONDITION } from '../../stack/netinet/ip-flow.ts';
+import { FLOW_CONDITION, FLOW_CONDITION_BITS, FLOW_PART } from '../../stack/netinet/ip-flow.ts';
 import { statisticText } from '../../stack/net/statistics.ts';
 import { icmpText } from '../capture/dissect/icmp.ts';
 import { etherTypes, ipProtocols } from '../capture/dissect/numbers.ts';
@@ -19,7 +19,7 @@ export interface EntryNames {
   linkEnd(end: number): string;
 }
 
-/** Why a packet did not take the fast path. */
+/** Why a packet did not take the fast path, by condition; and more closely where a condition has parts. */
 const FLOW_CONDITIONS: Readonly<Record<number, string>> = {
   [FLOW_CONDITION.forwarding]: 'forwarding is off, or there is no flow at all',
   [FLOW_CONDITION.linkBroadcast]: 'it came as a broadcast or multicast of the link',
@@ -27,10 +27,29 @@ const FLOW_CONDITIONS: Readonly<Record<number, string>> = {
   [FLOW_CONDITION.noFlow]: 'no flow for this destination, source and type of service yet',
   [FLOW_CONDITION.checksum]: 'bad header checksum',
   [FLOW_CONDITION.route]: 'the route has changed, or the outgoing interface is down',
-  [FLOW_CONDITION.mtu]: 'longer than the MTU of the outgoing interface',
+  [FLOW_CONDITION.mtu]: 'longer than the MTU of the outgoing interface, so it has to be fragmented',
   [FLOW_CONDITION.ttl]: 'TTL would reach 0',
   [FLOW_CONDITION.filter]: 'a packet filter is active',
 };
+const FLOW_PARTS: Readonly<Record<number, string>> = {
+  [FLOW_PART.forwardingOff]: 'forwarding is off',
+  [FLOW_PART.noFlows]: 'no flow at all yet',
+  [FLOW_PART.broadcast]: 'it came as a broadcast of the link',
+  [FLOW_PART.multicast]: 'it came as a multicast of the link',
+  [FLOW_PART.version]: 'it is not IP version 4',
+  [FLOW_PART.options]: 'its IP header has options',
+  [FLOW_PART.length]: 'its lengths are not sound',
+  [FLOW_PART.icmp]: 'no flow for it, and ICMP never makes one',
+  [FLOW_PART.routeChanged]: 'the route has changed',
+  [FLOW_PART.interfaceDown]: 'the outgoing interface is down, or a member of a bridge',
+};
+
+function flowText({ detail }: JourneyEntry): string {
+  if (detail === FLOW_CONDITION.hit) return 'hit: forwarded by this thread, outside the stack context';
+  const condition = detail & ((1 << FLOW_CONDITION_BITS) - 1);
+  const why = FLOW_PARTS[detail >>> FLOW_CONDITION_BITS] ?? FLOW_CONDITIONS[condition];
+  return `not taken, condition ${condition}: ${why ?? 'it does not hold'}`;
+}
 
 const LOSSES: Readonly<Record<number, string>> = {
   [LINK_LOSS.loss]: 'lost by chance',
@@ -67,10 +86,7 @@ const WORDS: Readonly<Record<Station, Words>> = {
   [STATION.aggregate]: ({ detail }, names) => `through port ${names.interfaceName(detail)}`,
   [STATION.bridge]: ({ detail }) => VERDICTS[detail] ?? '',
   [STATION.vlan]: ({ detail }) => `VLAN ${detail}`,
-  [STATION.flow]: ({ detail }) =>
-    detail === FLOW_CONDITION.hit
-      ? 'hit: forwarded by this thread, outside the stack context'
-      : `not taken, condition ${detail}: ${FLOW_CONDITIONS[detail] ?? 'it does not hold'}`,
+  [STATION.flow]: flowText,
   [STATION.stackQueue]: "on the stack's input queue",
   [STATION.ipInput]: 'IP input, in the stack context',
   [STATION.filter]: ({ detail }) => (detail === 0 ? 'passed' : 'blocked'),
@@ -95,6 +111,7 @@ function bytes(count: number): string {
 
 function dropReason(detail: number, atStack: boolean): string {
   if (atStack) return statisticText(detail);
+  if (detail === FOR_ANOTHER) return 'it is for another hardware address';
   return detail === 0 ? 'no protocol takes it' : errnoName(detail);
 }
 

@@ -12,7 +12,7 @@ import { ERRNO } from '../runtime/messages/errno.ts';
 import { now } from '../runtime/clock.ts';
 import { ifQueue, ifnets, startPending } from './ifnet.ts';
 import type { Ifnet } from './ifnet.ts';
-import { STATION, beginJourney, following, station } from './journey.ts';
+import { FOR_ANOTHER, STATION, beginJourney, following, station } from './journey.ts';
 import { frameBytes, frameCount, splitFrame } from './segmentation.ts';
 import { stackParts, stacks, sysctlValue } from './stack.ts';
 import { SYSCTL } from './sysctl.ts';
@@ -213,6 +213,7 @@ function etherDemux(ifp: Ifnet, frame: number): void {
   }
   if ((u8[p]! & 1) === 0 && !sameMac(p, ifp.mac)) {
     // Seen only because the device is promiscuous: for capture points, not for us.
+    station(m, STATION.drop, ifp.ptr, FOR_ANOTHER);
     mFree(m);
     return;
   }
@@ -220,6 +221,7 @@ function etherDemux(ifp: Ifnet, frame: number): void {
   if (type < 0x600 || type === ETHERTYPE_VLAN) {
     // IEEE 802.3 with a length, or a second tag: no protocol of ours uses it.
     ifp.noproto++;
+    station(m, STATION.drop, ifp.ptr, 0);
     mFree(m);
     return;
   }
@@ -254,7 +256,10 @@ export function etherInputDone(ifp: Ifnet): boolean {
   const rest = enqueueList(stackParts(ifp.stack).input, first, last, batched);
   batched = 0;
   if (rest !== 0) {
-    for (let m = rest; m !== 0; m = nextRecord(m)) ifp.iqdrops++;
+    for (let m = rest; m !== 0; m = nextRecord(m)) {
+      ifp.iqdrops++;
+      station(m, STATION.drop, ifp.ptr, ERRNO.ENOBUFS);
+    }
     mFreeList(rest);
   }
   return true;
@@ -271,6 +276,7 @@ export function inputLocal(ifp: Ifnet, m: number, type: number): void {
   station(m, STATION.stackQueue, ifp.ptr, 0);
   if ((ifp.flags & IFF.UP) === 0 || !enqueue(stackParts(ifp.stack).input, m)) {
     ifp.iqdrops++;
+    station(m, STATION.drop, ifp.ptr, ERRNO.ENOBUFS);
     mFree(m);
   }
 }

@@ -46,7 +46,7 @@ export const STATION = {
   bridge: 10,
   /** Through a VLAN: the VLAN's interface; VLAN identifier. */
   vlan: 11,
-  /** At the fast path: stack; 0 for a hit, otherwise the number of the first condition that failed (ip-flow.ts). */
+  /** At the fast path: stack; 0 for a hit, otherwise the number of the first condition that failed and which part of it (ip-flow.ts). */
   flow: 12,
   /** On the stack's input queue: interface. */
   stackQueue: 13,
@@ -66,7 +66,7 @@ export const STATION = {
   consumed: 20,
   /** Through a tunnel or another pseudo-interface: interface; 1 in, 2 out. */
   tunnel: 21,
-  /** Dropped: stack; a counter's offset (statistics.ts). Or: interface; an errno, 0 if no protocol takes it. */
+  /** Dropped: stack; a counter's offset (statistics.ts). Or: interface; an errno, 0 if no protocol takes it, FOR_ANOTHER. */
   drop: 22,
   /** Dropped, and an ICMP error is due to its sender: stack; ICMP type * 256 + code. */
   refused: 23,
@@ -88,6 +88,9 @@ export const LINK_LOSS = {
 } as const;
 /** What a bridge did with a frame. */
 export const BRIDGE_VERDICT = { forwarded: 1, flooded: 2, local: 3, blocked: 4, dropped: 5 } as const;
+
+/** Detail of a drop at an interface that has taken a frame for another hardware address: on a hub, or while it is promiscuous. */
+export const FOR_ANOTHER = -1;
 
 /** Added to the ICMP type in the detail of `consumed`. */
 export const CONSUMED_ICMP = 0x10000;

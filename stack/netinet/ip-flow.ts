@@ -27,7 +27,7 @@ import { CALLOUT, setCalloutHandler } from '../net/callouts.ts';
 import { ETHER_ADDRESS, ETHER_HEADER, copyMac, setFlowInput } from '../net/ethernet.ts';
 import { IFT_ETHER, ifQueue, ifnets, isBroadcast, isMulticast } from '../net/ifnet.ts';
 import type { Ifnet } from '../net/ifnet.ts';
-import { STATION, station } from '../net/journey.ts';
+import { STATION, isFollowed, station } from '../net/journey.ts';
 import { RTF_BLACKHOLE, RTF_REJECT } from '../net/route.ts';
 import type { Route } from '../net/route.ts';
 import { countBy, setCallout, stacks, sysctlValue } from '../net/stack.ts';
@@ -64,6 +64,24 @@ export const FLOW_CONDITION = {
   /** A packet filter is active: it sees every packet. */
   filter: 9,
 } as const;
+
+/** Which part of a condition did not hold, where it has several: in the detail of a journey's entry, above the condition. */
+export const FLOW_PART = {
+  forwardingOff: 1,
+  noFlows: 2,
+  broadcast: 3,
+  multicast: 4,
+  version: 5,
+  options: 6,
+  length: 7,
+  /** There is no flow, and a packet of ICMP never makes one. */
+  icmp: 8,
+  routeChanged: 9,
+  interfaceDown: 10,
+} as const;
+type FlowPart = (typeof FLOW_PART)[keyof typeof FLOW_PART];
+/** Bits of the condition in the detail of a journey's entry. */
+export const FLOW_CONDITION_BITS = 8;
 
 const flowStruct = struct('ipflow', {
   next: 'ptr',
@@ -133,9 +151,36 @@ function flowInput(ifp: Ifnet, frame: number): number {
   return m === 0 ? 0 : fastForward(stack, m);
 }
 
-function slowPath(stack: number, m: number, condition: number): number {
-  station(m, STATION.flow, stack, condition);
+function slowPath(stack: number, m: number, condition: number, part?: FlowPart): number {
+  if (isFollowed(m))
+    station(
+      m,
+      STATION.flow,
+      stack,
+      condition | ((part ?? failedPart(stack, m, condition)) << FLOW_CONDITION_BITS),
+    );
   return m;
+}
+
+/** The part of a condition that a frame does not meet, 0 where the condition says it all. */
+function failedPart(stack: number, m: number, condition: number): FlowPart | 0 {
+  const { data, len, flags } = mbuf(m);
+  const p = data + ETHER_HEADER;
+  const isWhole = len >= FRONT;
+  switch (condition) {
+    case FLOW_CONDITION.forwarding:
+      if (sysctlValue(stack, SYSCTL.ipForwarding) === 0) return FLOW_PART.forwardingOff;
+      return isWhole && u8[p + IP_PROTO] === IPPROTO_ICMP ? FLOW_PART.icmp : FLOW_PART.noFlows;
+    case FLOW_CONDITION.noFlow:
+      return u8[p + IP_PROTO] === IPPROTO_ICMP ? FLOW_PART.icmp : 0;
+    case FLOW_CONDITION.linkBroadcast:
+      return (flags & M_BCAST) !== 0 ? FLOW_PART.broadcast : FLOW_PART.multicast;
+    case FLOW_CONDITION.header:
+      if (isWhole && u8[p]! >>> 4 !== 4) return FLOW_PART.version;
+      return isWhole && u8[p] !== 0x45 ? FLOW_PART.options : FLOW_PART.length;
+    default:
+      return 0;
+  }
 }
 
 function fastForward(stack: Stack, frame: number): number {
@@ -156,7 +201,10 @@ function fastForward(stack: Stack, frame: number): number {
     i32[(flow + at.source) >>> 2] === be32(p + IP_SRC);
   if ((view.csum & CSUM_IP_GOOD) === 0 && sumBytes(p, IP_HEADER) !== 0xffff)
     return slowPath(stack.ptr, frame, FLOW_CONDITION.checksum);
-  if (!valid || !usable(interfacePtr)) return slowPath(stack.ptr, frame, FLOW_CONDITION.route);
+  if (!valid || !usable(interfacePtr)) {
+    const part = usable(interfacePtr) ? FLOW_PART.routeChanged : FLOW_PART.interfaceDown;
+    return slowPath(stack.ptr, frame, FLOW_CONDITION.route, part);
+  }
   if (length > ifnets.get(interfacePtr).mtu) return slowPath(stack.ptr, frame, FLOW_CONDITION.mtu);
   if (u8[p + IP_TTL_AT]! <= 1) return slowPath(stack.ptr, frame, FLOW_CONDITION.ttl);
   const m = mWritableFront(frame, FRONT);
@@ -168,7 +216,7 @@ function fastForward(stack: Stack, frame: number): number {
   if (Atomics.load(i32, (flow + at.sequence) >>> 2) !== sequence) {
     // The source address of the frame is lost; the upper layers do not look at it.
     copyMac(data, ifnets.get(mbuf(m).rcvif).mac);
-    return slowPath(stack.ptr, m, FLOW_CONDITION.route);
+    return slowPath(stack.ptr, m, FLOW_CONDITION.route, FLOW_PART.routeChanged);
   }
   sendOn(stack.ptr, flow, m, data + ETHER_HEADER, length, interfacePtr);
   return 0;

@@ -26,6 +26,7 @@ beforeAll(async () => {
     ['all=all.pcapng', '--journey', 'all'],
     ['all=again.pcapng', '--journey', 'all'],
     ['all=icmp.pcapng', '--journey', 'every 2 icmp'],
+    ['all=half.pcapng', '--journey', '1/2 icmp', '-w', 'written.pcapng'],
   ].map((args) => run(...ping, ...args));
   for (const outcome of await Promise.all(outcomes)) expect(outcome).toMatchObject({ status: 0, err: '' });
 }, 30_000);
@@ -46,6 +47,14 @@ test('without --journey a file holds nothing of it', async () => {
   const { packets, blocks } = await readCapture(path('plain.pcapng'));
   expect(packets.every(({ options }) => options === undefined)).toBe(true);
   expect(blocks).toEqual([]);
+});
+
+test('-w is --capture of all links, and 1/N is every N', () => {
+  const [written, half, icmp] = ['written', 'half', 'icmp'].map((name) =>
+    readFileSync(path(`${name}.pcapng`)),
+  );
+  expect(written!.equals(icmp!)).toBe(true);
+  expect(half!.equals(icmp!)).toBe(true);
 });
 
 test('a journey as a table', async () => {
@@ -129,7 +138,7 @@ test('errors say what is wrong and what would be right', async () => {
     [
       run('--exec', 'alpha: true', '--journey', 'all', '--capture', 'all=x.pcap'),
       2,
-      'needs a pcapng file to keep journeys in; add --capture',
+      'needs a pcapng file to keep journeys in; add -w out.pcapng',
     ],
   ];
   for (const [outcome, status, message] of cases) {

@@ -6,6 +6,8 @@ test.each([
   ['all', { every: 1 }],
   ['  ALL ', { every: 1 }],
   ['every 10', { every: 10 }],
+  ['1/10', { every: 10 }],
+  ['1/1 udp', { every: 1, protocol: 17 }],
   ['icmp', { every: 1, protocol: 1 }],
   ['tcp', { every: 1, protocol: 6 }],
   ['udp port 53', { every: 1, protocol: 17, port: 53 }],
@@ -19,7 +21,7 @@ test.each([
   expect(parseJourneyChoice(text)).toEqual({ ok: true, value });
 });
 
-const GRAMMAR = 'all, or any of: every N, icmp, tcp, udp, proto N, host A.B.C.D, port N';
+const GRAMMAR = 'all, or any of: every N (or 1/N), icmp, tcp, udp, proto N, host A.B.C.D, port N';
 
 test.each([
   ['', `must say which packets: ${GRAMMAR}`],
@@ -31,6 +33,9 @@ test.each([
   ['every tcp', "needs a whole number from 1 to 1000000000 behind every, not 'tcp'"],
   ['every 0', "needs a whole number from 1 to 1000000000 behind every, not '0'"],
   ['every 1e3', "needs a whole number from 1 to 1000000000 behind every, not '1e3'"],
+  ['1/0', "needs a whole number from 1 to 1000000000 behind 1/, not '0'"],
+  ['1/', "needs a whole number from 1 to 1000000000 behind 1/, not ''"],
+  ['1/2 every 3', "has 'every' where a share was given already"],
   ['proto 256', "needs a whole number from 1 to 255 behind proto, not '256'"],
   ['port 65536', "needs a whole number from 1 to 65535 behind port, not '65536'"],
   ['port -1', "needs a whole number from 1 to 65535 behind port, not '-1'"],

@@ -4,7 +4,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { stacks } from '../../../stack/net/stack.ts';
 import { STATION, drainJourneys, followPackets } from '../../../stack/net/journey.ts';
 import type { JourneyEntry } from '../../../stack/net/journey.ts';
-import { FLOW_CONDITION } from '../../../stack/netinet/ip-flow.ts';
+import { stationText } from '../../../main/lab/journey-text.ts';
+import type { EntryNames } from '../../../main/lab/journey-text.ts';
+import { FLOW_CONDITION, FLOW_CONDITION_BITS } from '../../../stack/netinet/ip-flow.ts';
 import { ETHERTYPE, PROTOCOL, ether, icmp, ipv4, parseIp, pass, udp } from '../../support/frames.ts';
 import type { Ipv4Fields } from '../../support/frames.ts';
 import { MAC, ME, NODE_MAC, SECOND, lab, onNode, packets, peer, useNeighbour } from './neighbour.ts';
@@ -63,8 +65,12 @@ async function conditionOf(...frames: Buffer[]): Promise<number> {
     ({ station, place }) => station === STATION.flow && place === nodeStack(),
   );
   expect(verdicts).toHaveLength(1);
-  return verdicts[0]!.detail;
+  lastText = stationText(verdicts[0]!, NO_NAMES);
+  return verdicts[0]!.detail & ((1 << FLOW_CONDITION_BITS) - 1);
 }
+/** What a journey says of the last frame at the fast path. */
+let lastText = '';
+const NO_NAMES: EntryNames = { atStack: true, interfaceName: String, linkEnd: String };
 
 async function fastForwarded(): Promise<number> {
   const text = (await onNode('netstat -s -p ip')).out;
@@ -104,34 +110,97 @@ test('padding of short frames is cut off before they are sent on', async () => {
 });
 
 test.each([
-  ['forwarding off', 'sysctl -w net.inet.ip.forwarding=0', datagram(), FLOW_CONDITION.forwarding],
-  ['a link broadcast', '', datagram({}, 'ff:ff:ff:ff:ff:ff'), FLOW_CONDITION.linkBroadcast],
-  ['options', '', datagram({ options: Buffer.from([1, 1, 1, 0]) }), FLOW_CONDITION.header],
-  ['another type of service', '', datagram({ tos: 16 }), FLOW_CONDITION.noFlow],
-  ['another source', '', datagram({ source: '10.0.0.77' }), FLOW_CONDITION.noFlow],
-  ['an interface that is down', 'ifconfig en1 down', datagram(), FLOW_CONDITION.route],
-  ['a changed route', 'route add 10.9.0.0/16 10.1.0.2', datagram(), FLOW_CONDITION.route],
+  [
+    'forwarding off',
+    'sysctl -w net.inet.ip.forwarding=0',
+    datagram(),
+    FLOW_CONDITION.forwarding,
+    'forwarding is off',
+  ],
+  [
+    'a link broadcast',
+    '',
+    datagram({}, 'ff:ff:ff:ff:ff:ff'),
+    FLOW_CONDITION.linkBroadcast,
+    'it came as a broadcast of the link',
+  ],
+  [
+    'options',
+    '',
+    datagram({ options: Buffer.from([1, 1, 1, 0]) }),
+    FLOW_CONDITION.header,
+    'its IP header has options',
+  ],
+  [
+    'another type of service',
+    '',
+    datagram({ tos: 16 }),
+    FLOW_CONDITION.noFlow,
+    'no flow for this destination, source and type of service yet',
+  ],
+  [
+    'another source',
+    '',
+    datagram({ source: '10.0.0.77' }),
+    FLOW_CONDITION.noFlow,
+    'no flow for this destination, source and type of service yet',
+  ],
+  [
+    'an interface that is down',
+    'ifconfig en1 down',
+    datagram(),
+    FLOW_CONDITION.route,
+    'the outgoing interface is down, or a member of a bridge',
+  ],
+  [
+    'a changed route',
+    'route add 10.9.0.0/16 10.1.0.2',
+    datagram(),
+    FLOW_CONDITION.route,
+    'the route has changed',
+  ],
   [
     'a packet that is too big',
     'ifconfig en1 mtu 200',
     datagram({ payload: Buffer.alloc(400) }),
     FLOW_CONDITION.mtu,
+    'longer than the MTU of the outgoing interface, so it has to be fragmented',
   ],
-  ['a time to live of 1', '', datagram({ ttl: 1 }), FLOW_CONDITION.ttl],
-])('%s keeps a packet off the fast path', async (_what, command, frame, condition) => {
-  await peer.exchange([datagram()]);
-  if (command !== '') expect((await onNode(command)).status).toBe(0);
-  expect(await conditionOf(frame)).toBe(condition);
-});
+  [
+    'ICMP that no flow is for',
+    '',
+    datagram({ tos: 4, protocol: PROTOCOL.icmp, payload: icmp(8, 0, 1, Buffer.alloc(8)) }),
+    FLOW_CONDITION.noFlow,
+    'no flow for it, and ICMP never makes one',
+  ],
+  [
+    'a link multicast',
+    '',
+    datagram({}, '01:00:5e:00:00:05'),
+    FLOW_CONDITION.linkBroadcast,
+    'it came as a multicast of the link',
+  ],
+  ['a time to live of 1', '', datagram({ ttl: 1 }), FLOW_CONDITION.ttl, 'TTL would reach 0'],
+])(
+  '%s keeps a packet off the fast path, and its journey says so',
+  async (_what, command, frame, condition, words) => {
+    await peer.exchange([datagram()]);
+    if (command !== '') expect((await onNode(command)).status).toBe(0);
+    expect(await conditionOf(frame)).toBe(condition);
+    expect(lastText).toBe(`not taken, condition ${condition}: ${words}`);
+  },
+);
 
 test('a length beyond the frame and a bad header checksum keep a packet off the fast path', async () => {
   await peer.exchange([datagram()]);
   const long = datagram();
   long.writeUInt16BE(9000, 16);
   expect(await conditionOf(long)).toBe(FLOW_CONDITION.header);
+  expect(lastText).toContain('its lengths are not sound');
   const bad = datagram();
   bad[24]! ^= 1;
   expect(await conditionOf(bad)).toBe(FLOW_CONDITION.checksum);
+  expect(lastText).toContain('bad header checksum');
 });
 
 test('an active packet filter sees every packet', async () => {
@@ -139,6 +208,7 @@ test('an active packet filter sees every packet', async () => {
   const stack = stacks.get(nodeStack());
   stack.activeFilters++;
   expect(await conditionOf(datagram())).toBe(FLOW_CONDITION.filter);
+  expect(lastText).toBe('not taken, condition 9: a packet filter is active');
   stack.activeFilters--;
   expect(await conditionOf(datagram())).toBe(FLOW_CONDITION.hit);
 });
@@ -152,6 +222,7 @@ test('the sender learns why a packet that could not go fast goes no further', as
 test('ICMP never makes a flow; net.inet.ip.maxflows=0 allows none', async () => {
   const ping = datagram({ protocol: PROTOCOL.icmp, payload: icmp(8, 0, 1, Buffer.alloc(8)) });
   expect(await conditionOf(ping, ping)).toBe(FLOW_CONDITION.forwarding);
+  expect(lastText).toContain('ICMP never makes one');
   await onNode('sysctl -w net.inet.ip.maxflows=0');
   expect(await conditionOf(datagram(), datagram())).toBe(FLOW_CONDITION.forwarding);
   expect(await fastForwarded()).toBe(0);
