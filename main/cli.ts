@@ -2,21 +2,15 @@
 /**
  * The `stackscope` command: its verbs, and how failures are told. Exit status 0: done; 1: it failed; 2: wrong usage or bad input.
  */
-import { readFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { checkCommand } from './cli/check.ts';
 import { EXIT_FAILED, Failure, exitOnMisuse, messageOf } from './cli/failure.ts';
 import { pcapCommand } from './cli/pcap.ts';
 import { runCommand } from './cli/run.ts';
 import { serveCommand } from './cli/serve.ts';
+import { snapshotCommand } from './cli/snapshot.ts';
 import { topCommand } from './cli/top.ts';
-
-/** Version of the package that the built program is part of. */
-function packageVersion(): string {
-  const text = readFileSync(new URL('../../package.json', import.meta.url), 'utf8');
-  const { version } = JSON.parse(text) as { version: string };
-  return version;
-}
+import { packageVersion } from './version.ts';
 
 function stackscope(): Command {
   const program = new Command('stackscope')
@@ -27,7 +21,7 @@ function stackscope(): Command {
     const { createLabHost } = await import('./lab/lab-host.ts');
     return createLabHost(labPath, modules);
   });
-  for (const verb of [runCommand(), topCommand(), checkCommand(), pcapCommand(), serve])
+  for (const verb of [runCommand(), topCommand(), snapshotCommand(), checkCommand(), pcapCommand(), serve])
     program.addCommand(verb);
   return exitOnMisuse(program);
 }

@@ -135,7 +135,8 @@ export function parseTime(text: string): number {
   return read.value;
 }
 
-function parseSeed(text: string): number {
+/** Reads a seed. */
+export function parseSeed(text: string): number {
   return wholeNumber(text, 0, LAST_SEED);
 }
 

@@ -24,12 +24,12 @@ import { jsonReporter, plainReporter } from './reporter.ts';
 import type { Reporter } from './reporter.ts';
 
 /** Exit status of a run whose command was ended by Ctrl-C: 128 and the number of SIGINT. */
-const EXIT_INTERRUPTED = 130;
+export const EXIT_INTERRUPTED = 130;
 /** How often capture files are brought up to date for those who read along, ms. */
 const FLUSH_PERIOD_MS = 500;
 /** How long a command may take to end after Ctrl-C, ms. */
 const PATIENCE_MS = 500;
-const LONGEST_TIMEOUT_MS = 0x7fffffff;
+export const LONGEST_TIMEOUT_MS = 0x7fffffff;
 
 /** What a verb does with a running lab besides the commands. */
 export interface LabWork {
@@ -49,7 +49,7 @@ export interface LabWork {
 
 /** Runs a lab as the options say and resolves to the exit status. Rejects with a Failure if it cannot start. */
 export async function runLab(labFile: string, options: LabOptionValues, work: LabWork = {}): Promise<number> {
-  const lab = await readLab(labFile);
+  const { lab } = await readLab(labFile);
   if (options.time === 'virtual' && lab.ports[0] !== undefined) {
     throw usageFailure(
       `${labFile}: port ${lab.ports[0].name} leads to the host, which has no virtual time; use --time real`,
@@ -217,7 +217,7 @@ async function interrupted(
 }
 
 /** Refuses commands on nodes that the lab has not. */
-function checkCommands(lab: NormalLab, commands: readonly NodeCommand[]): void {
+export function checkCommands(lab: NormalLab, commands: readonly NodeCommand[]): void {
   const names = lab.nodes.map(({ name }) => name);
   for (const { node, command } of commands) {
     if (names.includes(node)) continue;
@@ -232,7 +232,7 @@ export function noSuch(kind: string, name: string, names: readonly string[]): st
   return `there is no ${kind} ${name}${hint === '' ? `; there are: ${shown || 'none'}` : hint}`;
 }
 
-function openFiles(
+export function openFiles(
   lab: NormalLab,
   labFile: string,
   { capture, write, journey }: LabOptionValues,

@@ -18,6 +18,8 @@ export type ParsedLab =
       readonly ok: true;
       readonly lab: NormalLab;
       readonly source: Lab;
+      /** What was read. */
+      readonly text: string;
       readonly warnings: readonly Problem[];
     }
   | { readonly ok: false; readonly problems: readonly Problem[] };
@@ -36,7 +38,7 @@ export function parseLab(text: string, fileName: string): ParsedLab {
   const source = v.parse(labSchema, located.value);
   const lab = normalize(source);
   const hints = lintLab(source, lab).map((hint) => toFinding(hint, located));
-  return { ok: true, lab, source, warnings: sortUnique([...located.warnings, ...hints].map(toProblem)) };
+  return { ok: true, lab, source, text, warnings: sortUnique([...located.warnings, ...hints].map(toProblem)) };
 }
 
 /** Writes a problem the way compilers do, so that editors can jump to it. */

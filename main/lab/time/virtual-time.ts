@@ -23,6 +23,7 @@ import { nextDeadline, nothingFor } from '../../../stack/runtime/run-queue.ts';
 import { nextProgramDeadline, setTimerListener, wakePrograms } from '../../../stack/runtime/timers.ts';
 import type { Input, JournalEntry, Place } from './history.ts';
 import { Pace } from './pace.ts';
+import type { Replay, VirtualTimeOptions } from './virtual-time-options.ts';
 
 /** Turns of the event loop without work after which programs count as waiting. */
 const QUIET_TURNS = 3;
@@ -33,26 +34,6 @@ export interface DriverHooks {
   afterEvent(): void;
   /** Called when stacks and programs all wait: captured packets are fetched, what was destroyed is freed. */
   tidy(): void;
-}
-
-export interface VirtualTimeOptions {
-  /** Speed by the clock on the wall; default: as fast as it goes. */
-  readonly speed?: number;
-  /** Stands still at its beginning, or where the replay arrives. */
-  readonly paused?: boolean;
-  /** Inputs of an earlier run, in order. */
-  readonly journal?: readonly JournalEntry[];
-  /** Carries out an input. */
-  readonly perform?: (input: Input) => void;
-  /** Plays an earlier run again, as fast as it goes, up to a time, or a place; what comes in meanwhile waits. */
-  readonly replay?: Replay;
-}
-
-export interface Replay {
-  /** A place, or a time: before the first event that is not earlier. */
-  readonly until: Place | { readonly time: number };
-  /** Called there, between two events. */
-  readonly onArrival: (place: Place) => void;
 }
 
 /** Why it stands still. */
@@ -66,6 +47,11 @@ export type StandReason =
 
 interface Stop {
   readonly time: number;
+  readonly work: (place: Place) => void;
+}
+
+interface PlaceStop {
+  readonly place: Place;
   readonly work: (place: Place) => void;
 }
 
@@ -97,6 +83,7 @@ export class VirtualTime {
   readonly #journal: JournalEntry[];
   readonly #perform: (input: Input) => void;
   readonly #stops: Stop[] = [];
+  readonly #placeStops: PlaceStop[] = [];
   readonly #plan: Entrance[] = [];
   /** Inputs that have not entered yet. */
   readonly #waiting: Input[] = [];
@@ -126,7 +113,8 @@ export class VirtualTime {
     this.#perform = options.perform ?? (() => undefined);
     this.#replay = options.replay;
     const until = options.replay?.until;
-    if (until !== undefined && !('events' in until)) this.at(until.time, () => this.#arrive());
+    if (until !== undefined && 'events' in until) this.atPlace(until, () => this.#arrive());
+    else if (until !== undefined) this.at(until.time, () => this.#arrive());
     this.#setAttention();
   }
 
@@ -189,6 +177,14 @@ export class VirtualTime {
   at(time: number, work: (place: Place) => void): void {
     const later = this.#stops.findIndex((stop) => stop.time > time);
     this.#stops.splice(later < 0 ? this.#stops.length : later, 0, { time, work });
+    this.#notify();
+  }
+
+  /** Has something done at a place of the run, before the event that follows it. `work` changes nothing in the lab. */
+  atPlace(place: Place, work: (place: Place) => void): void {
+    const later = this.#placeStops.findIndex((stop) => stop.place.events > place.events);
+    this.#placeStops.splice(later < 0 ? this.#placeStops.length : later, 0, { place, work });
+    this.#setAttention();
     this.#notify();
   }
 
@@ -290,14 +286,13 @@ export class VirtualTime {
   }
 
   #setAttention(): void {
-    const { until } = this.#replay ?? {};
     if (this.#windingUp) this.#attention = Infinity;
     else if (this.#replay === undefined && (this.#paused || this.#waiting.length > 0)) this.#attention = 0;
     else {
       this.#attention = Math.min(
         this.#journal[this.#entered]?.at.events ?? Infinity,
         this.#goal?.events ?? Infinity,
-        until !== undefined && 'events' in until ? until.events : Infinity,
+        this.#placeStops[0]?.place.events ?? Infinity,
       );
     }
   }
@@ -354,11 +349,8 @@ export class VirtualTime {
    */
   async #lookUp(): Promise<boolean> {
     if (this.#events < this.#attention) return false;
-    const { until } = this.#replay ?? {};
-    if (until !== undefined && 'events' in until && this.#events === until.events) {
-      this.#runStops(until.time);
-      this.#shown = Math.max(this.#shown, until.time);
-      this.#arrive();
+    if (this.#placeStops[0]?.place.events === this.#events) {
+      this.#stopAtPlace(this.#placeStops.shift()!);
       return true;
     }
     if (this.#takeInput()) {
@@ -369,6 +361,13 @@ export class VirtualTime {
     if (!this.#paused || this.#replay !== undefined) return false;
     await this.#change();
     return true;
+  }
+
+  #stopAtPlace({ place, work }: PlaceStop): void {
+    this.#runStops(place.time);
+    this.#shown = Math.max(this.#shown, place.time);
+    this.#setAttention();
+    work(this.place);
   }
 
   /** Carries out the input whose turn it is; says whether there was one. */
@@ -452,6 +451,12 @@ export class VirtualTime {
   async #moveTime(): Promise<void> {
     const next = this.#nextTime();
     const soonest = Math.min(next, this.#nextStop());
+    if (soonest === Infinity && this.#replay !== undefined) {
+      const { onDeadEnd } = this.#replay;
+      this.#replay = undefined;
+      onDeadEnd?.(this.place);
+      return;
+    }
     if (soonest === Infinity && this.#goal !== undefined) {
       this.#reachGoal('idle');
       return;

@@ -4,7 +4,7 @@ import type { RunningLab } from '../../../main/lab/lab.ts';
 import type { Place } from '../../../main/lab/time/history.ts';
 import { digestMemory, keepPristine, resetMemory } from '../../../main/lab/time/memory-state.ts';
 import { VirtualTime } from '../../../main/lab/time/virtual-time.ts';
-import type { VirtualTimeOptions } from '../../../main/lab/time/virtual-time.ts';
+import type { VirtualTimeOptions } from '../../../main/lab/time/virtual-time-options.ts';
 import { collector } from '../../../stack/kernel/byte-stream.ts';
 import { runCommandLine } from '../../../stack/utilities/shell/shell.ts';
 import { labFrom, nodeOf, run, stopLab } from '../../support/lab.ts';
