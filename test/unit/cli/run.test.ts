@@ -195,7 +195,7 @@ test('a reader that goes away ends the run without a complaint', async () => {
 describe('refused before anything starts, with status 2:', () => {
   const tap = join(examples, 'tap.lab.yaml');
   const cases: readonly (readonly [string, readonly string[], string])[] = [
-    ['no lab file', [], "missing required argument 'LAB.lab.yaml'"],
+    ['no lab file', [], 'which lab? Name a lab file, or --from a snapshot'],
     ['a lab file that is not there', ['absent.lab.yaml'], 'absent.lab.yaml:1:1: there is no such file'],
     ['an unknown option', [twoNodes, '--fast'], "unknown option '--fast'"],
     ['an unknown clock', [twoNodes, '--time', 'dream'], 'Allowed choices are real, virtual'],

@@ -14,9 +14,10 @@ function read(file: string): NormalLab {
 }
 
 describe('the example labs', () => {
-  it('are the five that the README names', () => {
+  it('are the six that the README names', () => {
     expect(examples().map(({ file }) => file)).toEqual([
       'chain.lab.yaml',
+      'layer2.lab.yaml',
       'router.lab.yaml',
       'switch.lab.yaml',
       'tap.lab.yaml',
