@@ -288,7 +288,8 @@ function wrongPoint(lab: NormalLab, at: CapturePoint): string | undefined {
   return `node ${at.node} has no interface ${at.interface}; it has: ${node.interfaces.join(', ') || 'none'}`;
 }
 
-function isSameFile(a: string, b: string): boolean {
+/** True if two names lead to one file that is there. */
+export function isSameFile(a: string, b: string): boolean {
   const [one, other] = [a, b].map((path) => statSync(path, { throwIfNoEntry: false }));
   return one !== undefined && other !== undefined && one.ino === other.ino && one.dev === other.dev;
 }

@@ -34,9 +34,7 @@ to TIME, to +TIME, back TIME, back-to TIME, back-to event N, snapshot FILE, exec
 stands still at its beginning, and goes on when the script is through. Going back plays the run again from its beginning;
 what --control let in after that place has not happened then, and capture files show the run as it has become.`;
 
-interface RunOptionValues extends LabOptionValues, TimeOptionValues {
-  readonly from?: string;
-}
+type RunOptionValues = LabOptionValues & TimeOptionValues;
 
 /** The `run` verb. */
 export function runCommand(): Command {

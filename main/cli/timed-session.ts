@@ -1,10 +1,11 @@
 /**
  * A run from the command line whose time is controlled: it is saved at given times, goes on from where one was saved, and is told by a script to stand still, to step, and to go back.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { nullSink } from '../../stack/kernel/byte-stream.ts';
-import { EXIT_INTERRUPTED, LONGEST_TIMEOUT_MS, checkCommands, openFiles } from './lab-session.ts';
+import { EXIT_INTERRUPTED, LONGEST_TIMEOUT_MS, checkCommands, isSameFile, openFiles } from './lab-session.ts';
 import { parseLab, formatProblem } from '../lab/file/parse.ts';
 import type { CaptureFiles } from '../lab/capture-file.ts';
 import type { NormalLab } from '../lab/file/model.ts';
@@ -36,6 +37,8 @@ export interface SnapshotRequest {
 
 export interface TimeOptionValues {
   readonly snapshotAt: readonly SnapshotRequest[];
+  /** The snapshot that the run goes on from. */
+  readonly from?: string;
   /** Script of commands for the lab's time; `-`: standard input. */
   readonly control?: string;
   /** Nothing that the lab prints is shown, and the run is over when the lab has been saved. */
@@ -76,6 +79,7 @@ export async function continueRun(
     throw usageFailure(
       `stackscope: ${file} has a lab that this program refuses:\n${parsed.problems.map(formatProblem).join('\n')}`,
     );
+  checkHistory(file, parsed.lab, history);
   const early = options.snapshotAt.find(({ time }) => time < place.time);
   if (early !== undefined)
     throw usageFailure(
@@ -85,6 +89,23 @@ export async function continueRun(
   const end = lastTime(options) ?? history.plan.for;
   const plan = { commands: [...history.plan.commands, ...added], ...(end !== undefined && { for: end }) };
   return runFrom({ lab: parsed.lab, history: { ...history, plan }, snapshot }, options);
+}
+
+/** Refuses a history that names nodes which its lab has not, or has what only a window can play again. */
+function checkHistory(file: string, lab: NormalLab, { plan, journal }: History): void {
+  const nodes = new Set(lab.nodes.map(({ name }) => name));
+  const inputs = journal.map(({ input }) => input);
+  for (const input of [...plan.commands, ...inputs]) {
+    if ('node' in input && !nodes.has(input.node))
+      throw usageFailure(
+        `stackscope: ${file} is damaged: its history names a node ${input.node}, its lab has none`,
+      );
+  }
+  const other = inputs.find(({ kind }) => kind !== 'exec');
+  if (other !== undefined)
+    throw usageFailure(
+      `stackscope: ${file} has ${other.kind} in its history, which cannot be played again here`,
+    );
 }
 
 /** Reads a snapshot, or fails with what is wrong with it. */
@@ -121,16 +142,34 @@ async function runFrom(beginning: Beginning, options: LabOptionValues & TimeOpti
     beginning.lab,
     script.filter((command) => command.kind === 'exec'),
   );
+  for (const { file } of options.snapshotAt) {
+    const wrong = unwritable(file, beginning, options);
+    if (wrong !== undefined) throw usageFailure(`stackscope: ${wrong}`);
+  }
   const interruption = watchInterrupts();
   // In virtual time nothing else may keep the program alive while the lab waits for the user.
   const alive = setInterval(() => undefined, LONGEST_TIMEOUT_MS);
-  const session = new TimedSession(beginning, options, script, interruption, await loadZstd());
   try {
-    return await session.run();
+    return await new TimedSession(beginning, options, script, interruption, await loadZstd()).run();
   } finally {
     clearInterval(alive);
     interruption.dispose();
   }
+}
+
+/** Why a snapshot cannot go into a file; undefined if it can. */
+function unwritable(
+  file: string,
+  { history, snapshot }: Beginning,
+  { from, capture, write, control }: LabOptionValues & TimeOptionValues,
+): string | undefined {
+  const path = resolve(file);
+  const input = snapshot === undefined ? history.lab.file : from;
+  const used = [input, control, ...write, ...capture.map((each) => each.file)].find(
+    (name) => name !== undefined && name !== STDIN && (resolve(name) === path || isSameFile(name, file)),
+  );
+  if (used !== undefined) return `a snapshot to ${file} would overwrite ${used}`;
+  return existsSync(dirname(path)) ? undefined : `cannot write ${file}: there is no such folder`;
 }
 
 function readScript(file: string | undefined): readonly TimeCommand[] {
@@ -195,8 +234,15 @@ class TimedSession implements TimelineListener {
   }
 
   #openFiles(): CaptureFiles {
-    const { lab, history } = this.#beginning;
-    return openFiles(lab, history.lab.file, this.#options, []);
+    const { lab, history, snapshot } = this.#beginning;
+    // The captures of the lab's own are those of the run that was saved: they stay as they are.
+    const asked = snapshot === undefined ? lab : { ...lab, captures: [] };
+    return openFiles(
+      asked,
+      history.lab.file,
+      this.#options,
+      this.#options.from === undefined ? [] : [this.#options.from],
+    );
   }
 
   async run(): Promise<number> {
@@ -247,7 +293,10 @@ class TimedSession implements TimelineListener {
 
   onPlaying(virtual: VirtualTime): void {
     for (const { time, file } of this.#options.snapshotAt)
-      virtual.at(time, (place) => this.#save(file, place));
+      virtual.at(time, (place) => {
+        // What is only played again was saved when it happened.
+        if (!virtual.replaying) this.#save(file, place);
+      });
   }
 
   onLab(lab: RunningLab): void {
@@ -285,6 +334,12 @@ class TimedSession implements TimelineListener {
   }
 
   #save(file: string, place: Place): void {
+    const wrong = unwritable(file, this.#beginning, this.#options);
+    if (wrong !== undefined) {
+      process.stderr.write(`stackscope: ${wrong}\n`);
+      this.#count(EXIT_FAILED);
+      return;
+    }
     const bytes = takeSnapshot(this.#timeline.lab, this.#timeline.history, place, this.#zstd);
     this.#saved();
     try {

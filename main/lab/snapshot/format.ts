@@ -12,6 +12,7 @@
  */
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
+import { memoryBytes } from '../../../stack/memory/memory.ts';
 import type { Run } from '../time/memory-state.ts';
 import { headerSchema } from './header.ts';
 import type { SnapshotHeader } from './header.ts';
@@ -22,7 +23,7 @@ const VERSION = 1;
 const PREFIX = 64;
 const DIGEST = 32;
 /** Larger headers are nobody's: a lab file and a journal of many hours fit in easily. */
-const MOST_HEADER_BYTES = 256 * 1024 * 1024;
+const MOST_HEADER_BYTES = 32 * 1024 * 1024;
 /** Larger runs are not written. */
 const MOST_RUN_BYTES = 1024 * 1024;
 
@@ -68,16 +69,36 @@ export function encodeSnapshot(
 export function decodeSnapshot(bytes: Uint8Array, zstd: Zstd): SnapshotFile {
   const { packedHeader, headerBytes } = checkWhole(bytes);
   const header = readHeader(bytes.subarray(PREFIX, PREFIX + packedHeader), headerBytes, zstd);
+  checkRuns(header.image);
   const image: Run[] = [];
   let at = PREFIX + packedHeader;
   for (const run of header.image) {
     const packed = bytes.subarray(at, at + run.packed);
-    if (run.bytes > MOST_RUN_BYTES || packed.length < run.packed) throw damaged('its memory image');
+    if (packed.length < run.packed) throw damaged('its memory image');
     image.push({ address: run.address, bytes: unpack(packed, run.bytes, zstd, 'its memory image') });
     at += run.packed;
   }
   if (at !== bytes.length) throw damaged('its memory image');
   return { header, image };
+}
+
+/** Runs lie in the memory, one after the other: so all that is unpacked is never more than the memory. */
+function checkRuns(runs: SnapshotHeader['image']): void {
+  let end = 0;
+  for (const { address, bytes } of runs) {
+    const next = address + bytes;
+    if (address < end || bytes > MOST_RUN_BYTES || next > memoryBytes) throw damaged('its memory image');
+    end = next;
+  }
+}
+
+/** The journal is in order and ends before the snapshot's place. */
+function checkOrder({ history, place }: SnapshotHeader): void {
+  let before = { events: 0, time: 0 };
+  for (const at of [...history.journal.map((entry) => entry.at), place]) {
+    if (at.events < before.events || at.time < before.time) throw damaged('the order of its journal');
+    before = at;
+  }
 }
 
 function damaged(what: string): SnapshotError {
@@ -125,7 +146,10 @@ function readHeader(packed: Uint8Array, size: number, zstd: Zstd): SnapshotHeade
     throw damaged('its header');
   }
   const parsed = v.safeParse(headerSchema, json);
-  if (parsed.success) return parsed.output;
+  if (parsed.success) {
+    checkOrder(parsed.output);
+    return parsed.output;
+  }
   const [issue] = parsed.issues;
   throw new SnapshotError(`is damaged: its header: ${v.getDotPath(issue) ?? ''}: ${issue.message}`);
 }

@@ -2,7 +2,7 @@
  * Snapshots of labs in virtual time. Programs on nodes are JavaScript that waits somewhere: that cannot be saved, but it does the same again. So a snapshot has the
  * history of the run, which whoever goes on plays again without output up to the place of the snapshot, and the memory as it was there, which the replay is held to.
  */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { packageVersion } from '../../version.ts';
 import { u8 } from '../../../stack/memory/memory.ts';
 import type { RunningLab } from '../lab.ts';
@@ -17,6 +17,8 @@ import { layoutDifferences, memoryLayouts, programLayouts } from './layouts.ts';
 import { loadZstd } from './zstd.ts';
 import type { Zstd } from './zstd.ts';
 
+/** The largest memory and the largest header, packed, take less. */
+const MOST_FILE_BYTES = 3 * 1024 * 1024 * 1024;
 /** Differences that a message names. */
 const MOST_DIFFERENCES = 5;
 
@@ -73,8 +75,12 @@ export async function readSnapshot(file: string): Promise<SnapshotFile> {
 
 async function readBytes(file: string): Promise<Uint8Array> {
   try {
+    const info = await stat(file);
+    if (!info.isFile() && !info.isDirectory()) throw new SnapshotError('is no file');
+    if (info.size > MOST_FILE_BYTES) throw new SnapshotError('is larger than any snapshot');
     return await readFile(file);
   } catch (error) {
+    if (error instanceof SnapshotError) throw error;
     const code = error instanceof Error && 'code' in error ? String(error.code) : String(error);
     if (code === 'ENOENT') throw new SnapshotError('is not there');
     if (code === 'EISDIR') throw new SnapshotError('is a folder');

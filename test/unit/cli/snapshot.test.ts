@@ -177,6 +177,7 @@ describe('refused', () => {
     await virtual(twoNodes, '--exec', 'alpha: ping -c 2 10.0.0.2', '--snapshot-at', '1s=good.snapshot');
     bytes = readFileSync(path('good.snapshot'));
     good = decodeSnapshot(bytes, await loadZstd());
+    writeFileSync(path('lab'), readFileSync(twoNodes));
   }, 30_000);
 
   /** Writes a file and goes on from it. */
@@ -208,6 +209,100 @@ describe('refused', () => {
     expect(status).toBe(2);
     expect(err).toContain(`bad.snapshot ${message}`);
   });
+
+  test.each<[string, (header: SnapshotFile['header']) => SnapshotFile['header'], string]>([
+    [
+      'a command on a node that its lab has not',
+      ({ history, ...rest }) => ({
+        ...rest,
+        history: { ...history, plan: { commands: [{ node: 'gamma', command: 'ls' }] } },
+      }),
+      'is damaged: its history names a node gamma, its lab has none',
+    ],
+    [
+      'an input on a node that its lab has not',
+      ({ history, ...rest }) => {
+        const input = { kind: 'exec', node: 'gamma', command: 'ls' } as const;
+        return { ...rest, history: { ...history, journal: [{ at: { events: 3, time: 0 }, input }] } };
+      },
+      'is damaged: its history names a node gamma, its lab has none',
+    ],
+    [
+      'a journal that goes back in time',
+      ({ history, ...rest }) => {
+        const input = { kind: 'exec', node: 'beta', command: 'ls' } as const;
+        const journal = [5, 4].map((events) => ({ at: { events, time: 0 }, input }));
+        return { ...rest, history: { ...history, journal } };
+      },
+      'is damaged: the order of its journal makes no sense',
+    ],
+    [
+      'a place before its journal',
+      ({ history, ...rest }) => {
+        const input = { kind: 'exec', node: 'beta', command: 'ls' } as const;
+        return { ...rest, history: { ...history, journal: [{ at: { events: 10 ** 9, time: 0 }, input }] } };
+      },
+      'is damaged: the order of its journal makes no sense',
+    ],
+  ])('%s', async (_what, change, message) => {
+    const { status, err } = await from(encodeSnapshot(change(good.header), good.image, await loadZstd()));
+    expect(status).toBe(2);
+    expect(err).toContain(`bad.snapshot ${message}`);
+  });
+
+  test('images that unpack to more than the memory, that overlap or lie outside of it: before they are unpacked', async () => {
+    const zstd = await loadZstd();
+    const unpacked: number[] = [];
+    const counting = {
+      ...zstd,
+      decompress(packed: Uint8Array, size: number) {
+        unpacked.push(size);
+        return zstd.decompress(packed, size);
+      },
+    };
+    const zeros = new Uint8Array(1024 * 1024);
+    const runs = (addresses: readonly number[], bytes = zeros) =>
+      addresses.map((address) => ({ address, bytes }));
+    const bomb = runs(Array.from({ length: 24 }, () => 65_536));
+    for (const image of [
+      bomb,
+      runs([0x7fff_0000]),
+      runs([65_536, 65_536 + 4096]),
+      runs([2 * 1024 * 1024, 65_536]),
+      runs([65_536], new Uint8Array(2 * 1024 * 1024)),
+    ]) {
+      unpacked.length = 0;
+      const packed = encodeSnapshot(good.header, image, zstd);
+      expect(() => decodeSnapshot(packed, counting)).toThrow('is damaged: its memory image makes no sense');
+      // Only the header was.
+      expect(unpacked).toHaveLength(1);
+    }
+  });
+
+  test('a header that says less of its size than it unpacks to', () => {
+    const copy = Buffer.from(bytes);
+    copy.writeUInt32LE(bytes.readUInt32LE(16) - 1, 16);
+    return expect(from(copy)).resolves.toMatchObject({ status: 2 });
+  });
+
+  test('what is no file', async () => {
+    const { status, err } = await cli('run', '--from', '/dev/zero');
+    expect(err).toContain('/dev/zero is no file');
+    expect(status).toBe(2);
+  });
+
+  test('going on from a snapshot leaves the captures of the run that was saved alone', async () => {
+    const text = readFileSync(twoNodes, 'utf8') + 'captures: { own: { at: all, file: own.pcapng } }\n';
+    writeFileSync(path('own.lab.yaml'), text);
+    const ping = ['--exec', 'alpha: ping -c 2 10.0.0.2'];
+    expect((await virtual('own.lab.yaml', ...ping, '--snapshot-at', '1s=own.snapshot')).err).toBe('');
+    const before = readFileSync(path('own.pcapng'));
+    expect(before.length).toBeGreaterThan(500);
+    const { status } = await cli('run', '--from', 'own.snapshot', '-w', 'rest.pcapng');
+    expect(status).toBe(0);
+    expect(readFileSync(path('own.pcapng')).equals(before)).toBe(true);
+    expect((await packetsOf('rest.pcapng')).length).toBeGreaterThan(1);
+  }, 30_000);
 
   test('a layout that is not that of this program, with what is different', async () => {
     const { layouts } = good.header;
@@ -248,6 +343,13 @@ describe('refused', () => {
       ['run', '--from', 'good.snapshot', '--snapshot-at', '0.5s=x'],
       'x: the run goes on at 1 s, after that time',
     ],
+    [['run', 'lab', '--time', 'virtual', '--snapshot-at', '1s=lab'], 'a snapshot to lab would overwrite lab'],
+    [
+      ['run', 'lab', '--time', 'virtual', '--snapshot-at', '1s=./p', '-w', 'p'],
+      'a snapshot to ./p would overwrite p',
+    ],
+    [['run', 'lab', '--time', 'virtual', '--snapshot-at', '1s=no/x'], 'no/x: there is no such folder'],
+    [['run', '--from', 'good.snapshot', '-w', 'good.snapshot'], 'would overwrite good.snapshot'],
     [['run', '--from', 'nowhere.snapshot'], 'nowhere.snapshot is not there'],
     [
       ['run', example('tap'), '--time', 'virtual', '--snapshot-at', '1s=x'],
