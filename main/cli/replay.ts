@@ -96,6 +96,8 @@ async function replayWork(file: string, options: ReplayOptionValues): Promise<La
       if (link === undefined) {
         throw usageFailure(`stackscope: --link: ${noSuch('link', options.link, linkNames(lab))}`);
       }
+      if (link.baud !== undefined)
+        throw usageFailure(`stackscope: --link: ${link.name} is a serial line, which carries no frames`);
       end = endIndex(link, options.end ?? '0');
     },
     async run(lab, reporter, signal) {

@@ -15,7 +15,7 @@ import type { BatchSink } from '../capture/sink.ts';
 import type { Capture, CapturePlace, SeenPacket } from './captures.ts';
 import type { CapturePoint } from './file/endpoint.ts';
 import type { NormalLab } from './file/model.ts';
-import { pseudoLinkType } from './file/pseudo-interfaces.ts';
+import { linkTypeOfLink, pseudoLinkType } from './file/pseudo-interfaces.ts';
 import type { JourneyHub } from './journeys.ts';
 import type { RunningLab } from './lab.ts';
 
@@ -65,8 +65,10 @@ export interface CaptureFiles {
 
 /** Names of the places that a capture point of a lab stands for, as `CapturePlace.name` has them, with their link types. */
 function placesOf(lab: NormalLab, at: CapturePoint): readonly (readonly [name: string, linkType: number])[] {
-  if (at.kind === 'all') return lab.links.map(({ name }) => [`link:${name}`, LINKTYPE_ETHERNET]);
-  if (at.kind === 'link') return [[`link:${at.link}`, LINKTYPE_ETHERNET]];
+  if (at.kind !== 'interface')
+    return lab.links
+      .filter(({ name }) => at.kind === 'all' || name === at.link)
+      .map((link) => [`link:${link.name}`, linkTypeOfLink(link)]);
   const isCard = lab.nodes.some(
     ({ name, interfaces }) => name === at.node && interfaces.includes(at.interface),
   );

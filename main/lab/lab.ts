@@ -29,9 +29,9 @@ import { SLOG } from '../../stack/runtime/messages/severity.ts';
 import { sleepNs } from '../../stack/runtime/timers.ts';
 import '../../stack/utilities/programs.ts';
 import { runCommandLine } from '../../stack/utilities/shell/shell.ts';
-import { LINKTYPE_ETHERNET } from '../capture/link-type.ts';
 import { captureHub, linkTypeOf } from './captures.ts';
 import type { CaptureHub, CapturePlace } from './captures.ts';
+import { linkTypeOfLink } from './file/pseudo-interfaces.ts';
 import { startEngine } from './engine.ts';
 import type { Engine, TimeMode } from './engine.ts';
 import { journeyHub } from './journeys.ts';
@@ -42,6 +42,8 @@ import { moduleLibrary } from './module-library.ts';
 import type { ModuleLibrary } from './module-library.ts';
 import { createSwitch, destroySwitch, startSwitch } from './switch.ts';
 import type { LabSwitch } from './switch.ts';
+import { serveSerialPorts } from './serial-ports.ts';
+import type { SerialPort } from './serial-ports.ts';
 import { StackKeeper } from './stack-keeper.ts';
 import type { VirtualTime } from './time/virtual-time.ts';
 import type { LinkEnd, NormalLab, NormalNode, NormalPort } from './file/model.ts';
@@ -206,12 +208,28 @@ class LabBuilder {
       cards.set(name, plug);
     }
     this.#nodes.set(node.name, made);
+    this.#createSerialPorts(made);
     for (const complaint of this.#library!.complaints) made.log.write(SLOG.warning, 'lab', complaint);
     const keeper = new StackKeeper(made, index, cards, engine, this.#library!);
     keeper.onStack = () => {
       if (this.#running !== undefined) this.#options.onStack?.(this.#running, node.name);
     };
     this.#keepers.set(node.name, keeper);
+  }
+
+  /** The serial ports of a node: those that links name. */
+  #createSerialPorts(node: LabNode): void {
+    const ports = new Map<string, SerialPort>();
+    for (const { baud, ends } of this.#lab.links) {
+      for (const end of ends) {
+        if (baud === undefined || end.kind !== 'node' || end.node !== node.name) continue;
+        const plug = newPlug();
+        if (plug === 0) throw new Error(`node ${node.name}: no room for port ${end.interface} (ENOBUFS)`);
+        this.#plugs.set(`${node.name}:${end.interface}`, plug);
+        ports.set(end.interface, { line: plug, baud });
+      }
+    }
+    serveSerialPorts(node, ports);
   }
 
   #plugOf(end: LinkEnd): number {
@@ -275,8 +293,12 @@ class LabBuilder {
 
   #places(): CapturePlace[] {
     const list: CapturePlace[] = [];
-    for (const { name, ptr } of this.#links.values())
-      list.push({ name: `link:${name}`, kind: 'link', ptr, linkType: LINKTYPE_ETHERNET });
+    for (const link of this.#lab.links) {
+      const record = this.#links.get(link.name);
+      if (record === undefined) continue;
+      const linkType = linkTypeOfLink(link);
+      list.push({ name: `link:${link.name}`, kind: 'link', ptr: record.ptr, linkType });
+    }
     for (const node of this.#nodes.keys()) {
       for (const ifp of this.#interfacesOf(node)) {
         const name = `${node}:${interfaceName(ifp)}`;

@@ -14,6 +14,8 @@ export const linkStruct = struct('link', {
   ends: 'u32',
   /** Longest packet without its Ethernet header, 0: whatever the cards send. */
   mtu: 'u32',
+  /** 1 for a serial line: what crosses it are bytes. */
+  serial: 'u8',
   /** Capture points (net/tap.ts). */
   taps: 'ptr',
 });

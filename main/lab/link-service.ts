@@ -25,6 +25,7 @@ import { LINK_LOSS, STATION, beginJourney, following, station } from '../../stac
 import { deliver, plugOut, plugs } from '../../stack/net/plug.ts';
 import type { Plug } from '../../stack/net/plug.ts';
 import { frameBytes, frameCount, splitFrame } from '../../stack/net/segmentation.ts';
+import { slipContent } from '../../stack/lsm/lsm-slip/framing.ts';
 import { OUTBOUND, tapPacket } from '../../stack/net/tap.ts';
 import { directionStruct, directions, links } from './link-record.ts';
 import type { Direction, Link } from './link-record.ts';
@@ -173,19 +174,31 @@ function passesWhole(link: Link, direction: Direction): boolean {
 function enterOne(link: Link, direction: Direction, m: number): void {
   const view = mbuf(m);
   direction.packets += frameCount(m);
-  if (following()) beginJourney(m, ETHER_HEADER, be16(view.data + 12));
+  if (following() && link.serial === 0) beginJourney(m, ETHER_HEADER, be16(view.data + 12));
   station(m, STATION.link, link.ptr, direction.end);
   direction.bytes += frameBytes(m);
-  if (link.taps !== 0) tapPacket(link.taps, m, OUTBOUND, view.time);
+  if (link.taps !== 0) show(link, m, view.time);
   if (link.mtu !== 0 && view.pktLen > link.mtu + headerLength(view.data)) drop(direction, m, LINK_LOSS.mtu);
   else if (direction.perfect !== 0) gather(m);
   else if (chance(direction, direction.loss)) drop(direction, m, LINK_LOSS.loss);
   else {
     const copy = chance(direction, direction.duplicate) ? mSharePacket(LINK, m) : 0;
     mOwn(m, LINK);
-    send(direction, damage(direction, m));
-    if (copy !== 0) send(direction, damage(direction, copy));
+    send(link, direction, damage(direction, m));
+    if (copy !== 0) send(link, direction, damage(direction, copy));
   }
+}
+
+/** Those who look on at a serial line see the packets in it (RFC 1055), as far as they are whole and not compressed. */
+function show(link: Link, m: number, time: number): void {
+  if (link.serial === 0) {
+    tapPacket(link.taps, m, OUTBOUND, time);
+    return;
+  }
+  const packet = slipContent(m);
+  if (packet === 0) return;
+  tapPacket(link.taps, packet, OUTBOUND, time);
+  mFree(packet);
 }
 
 /** Flips one bit with the given probability, in a copy: others may share the bytes. 0 when buffers are exhausted (the frame is lost). */
@@ -214,7 +227,7 @@ function flipBit(m: number, bit: number): void {
 }
 
 /** A frame joins the queue of those that wait for the rate, or goes on its way. */
-function send(direction: Direction, m: number): void {
+function send(link: Link, direction: Direction, m: number): void {
   if (m === 0) return;
   const view = mbuf(m);
   view.nextpkt = 0;
@@ -228,7 +241,7 @@ function send(direction: Direction, m: number): void {
     return;
   }
   const begin = Math.max(view.time, direction.busyUntil);
-  view.time = begin + ((view.pktLen + WIRE_OVERHEAD) * 8e9) / direction.rate;
+  view.time = begin + ((view.pktLen + (link.serial === 0 ? WIRE_OVERHEAD : 0)) * 8e9) / direction.rate;
   direction.busyUntil = view.time;
   if (direction.sendCount === 0) direction.sendFirst = m;
   else mbuf(direction.sendLast).nextpkt = m;

@@ -73,6 +73,7 @@ export function connectLink(options: NormalLink, ends: readonly number[], home: 
     plug.link = source;
   });
   link.directions = made[0]!.ptr;
+  link.serial = options.baud === undefined ? 0 : 1;
   return { name: options.name, ptr, directions: made };
 }
 

@@ -12,6 +12,8 @@ export interface Cloner {
   readonly name: string;
   /** True for what io-pkt-v4 does not have. */
   readonly hcOnly?: boolean;
+  /** Why a stack has no such interfaces, and what to do; undefined if it has. For those of loadable modules. */
+  missing?(stack: Stack): string | undefined;
   /** Makes the interface `name` with number `unit`, down and without addresses; returns 0 when there is no room. Runs in the stack context. */
   create(stack: Stack, name: string, unit: number): number;
   /**
@@ -37,6 +39,7 @@ export function registerCloner(cloner: Cloner): void {
 export function clonerNames(stack: Stack): string[] {
   return [...cloners.values()]
     .filter(({ hcOnly }) => hcOnly !== true || stack.variant !== VARIANT.v4)
+    .filter((cloner) => cloner.missing?.(stack) === undefined)
     .map(({ name }) => name)
     .sort();
 }
@@ -80,6 +83,8 @@ export function createClone(stack: Stack, name: string): void {
       ERRNO.EINVAL,
       `${name}: io-pkt-v4 has no ${cloner.name} interfaces; use io-pkt-v4-hc`,
     );
+  const missing = cloner.missing?.(stack);
+  if (missing !== undefined) throw new SystemError(ERRNO.EINVAL, `${name}: ${missing}`);
   if (findInterface(stack, name) !== undefined) throw new SystemError(ERRNO.EEXIST, name);
   if (cloner.create(stack, name, unit) === 0) throw new SystemError(ERRNO.ENOBUFS, name);
 }

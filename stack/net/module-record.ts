@@ -117,6 +117,16 @@ export function faultedFiles(stack: number): Set<string> {
   return files;
 }
 
+/** True if the module in `file` (without its ending) is loaded into a stack, and works. */
+export function isLoaded(stack: number, file: string): boolean {
+  let found = false;
+  moduleRecords.each((record) => {
+    const here = record.stack === stack && record.faulted === 0;
+    if (here && moduleFile(moduleOf(record)) === file) found = true;
+  });
+  return found;
+}
+
 /** True while thread 0 has faults to clear up. */
 export function hasFaults(): boolean {
   return faults.len !== 0;

@@ -26,6 +26,7 @@ import { sysctl } from './sysctl.ts';
 import { cat, echo, grep, head, tail, tee, wc } from './text-utilities.ts';
 import { traceroute } from './traceroute.ts';
 import { ttcp } from './ttcp.ts';
+import { slattach } from './slattach.ts';
 import { umount } from './umount.ts';
 import { use } from './use.ts';
 
@@ -77,6 +78,7 @@ const programs: readonly ProgramEntry[] = [
   traceroute,
   trueCommand,
   ttcp,
+  slattach,
   umount,
   use,
   waitfor,

@@ -2,7 +2,7 @@
  * What can be made out of a lab that may still have problems: the names, interfaces and links that are well formed. The cross-checks work on
  * it, so that one mistake does not hide another; a part that is undefined is broken elsewhere and not checked further.
  */
-import { parseEndpoint, type EndpointText } from './endpoint.ts';
+import { isDirectionKey, parseEndpoint, type EndpointText } from './endpoint.ts';
 import { isMapping } from './shape.ts';
 
 export interface Draft {
@@ -27,6 +27,10 @@ export interface DraftLink {
   /** Undefined entries are not endpoints at all. */
   readonly ends: readonly (EndpointText | undefined)[] | undefined;
   readonly keys: readonly string[];
+  /** True for a serial line. */
+  readonly serial: boolean;
+  /** What it says of each direction: the keys, by the key of the direction. */
+  readonly directionKeys: ReadonlyMap<string, readonly string[]>;
 }
 
 /** Reads what is well formed. */
@@ -53,11 +57,16 @@ export function switchPorts(ports: unknown): readonly string[] | undefined {
 }
 
 function readLink(link: unknown): DraftLink {
-  if (!isMapping(link)) return { ends: undefined, keys: [] };
+  if (!isMapping(link)) return { ends: undefined, keys: [], serial: false, directionKeys: new Map() };
   const ends = Array.isArray(link.between)
     ? link.between.map((end: unknown) => (typeof end === 'string' ? parseEndpoint(end) : undefined))
     : undefined;
-  return { ends, keys: Object.keys(link) };
+  const directionKeys = new Map(
+    Object.entries(link).flatMap(([key, value]) =>
+      isDirectionKey(key) && isMapping(value) ? [[key, Object.keys(value)] as const] : [],
+    ),
+  );
+  return { ends, keys: Object.keys(link), serial: link.serial !== undefined, directionKeys };
 }
 
 function mapEntries<T>(value: unknown, read: (item: unknown) => T): Map<string, T> {

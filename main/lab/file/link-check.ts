@@ -16,12 +16,51 @@ export function checkLinks(draft: Draft, suggest: Suggest): ShapeProblem[] {
     (link.ends ?? []).forEach((end, index) => {
       if (end === undefined || !draft.namesKnown) return;
       const text =
-        endText(end, draft, suggest) ?? usedText(end, draft, name, used) ?? fullText(end, draft, onSwitch);
+        (link.serial ? serialEndText(end, draft, suggest) : endText(end, draft, suggest)) ??
+        usedText(end, draft, name, used) ??
+        fullText(end, draft, onSwitch);
       if (text !== undefined) problems.push({ path: ['links', name, 'between', index], at: 'value', text });
     });
     for (const problem of checkDirections(name, link, suggest)) problems.push(problem);
+    if (link.serial) problems.push(...checkSerial(name, link));
   }
   return problems;
+}
+
+/** Why an end is no port for a serial line: those need no list, they are there when a link names them. */
+function serialEndText(end: EndpointText, draft: Draft, suggest: Suggest): string | undefined {
+  const port = SERIAL_PORT.test(end.sub ?? '') && !draft.switches.has(end.name) && !draft.ports.has(end.name);
+  if (!port) return `must be a serial port of a node, as in ${end.name}:ser1`;
+  return draft.nodes.has(end.name)
+    ? undefined
+    : `there is no node ${end.name}${suggest(end.name, draft.nodes.keys())}`;
+}
+const SERIAL_PORT = /^ser\d{1,3}$/;
+
+/** What a serial line has no use for, and why. */
+const NOT_SERIAL: Readonly<Record<string, string>> = {
+  mtu: 'a serial line has no packets; set the mtu of the interfaces on it',
+  rate: 'the rate of a serial line is its baud; write serial: {baud: …}',
+  jitter: 'bytes of a serial line follow each other',
+  reorder: 'bytes of a serial line follow each other',
+  duplicate: 'bytes of a serial line arrive once',
+};
+
+function checkSerial(name: string, link: DraftLink): ShapeProblem[] {
+  const unfit = (path: ShapeProblem['path'], keys: readonly string[]): ShapeProblem[] =>
+    keys.flatMap((key): ShapeProblem[] =>
+      Object.hasOwn(NOT_SERIAL, key)
+        ? [{ path: [...path, key], at: 'key', text: `cannot be here: ${NOT_SERIAL[key]!}` }]
+        : [],
+    );
+  const path = ['links', name];
+  const ends = link.ends?.length ?? 2;
+  const count: ShapeProblem[] =
+    ends > 2
+      ? [{ path: [...path, 'between'], at: 'value', text: `a serial line has two ends, not ${String(ends)}` }]
+      : [];
+  const directions = [...link.directionKeys].flatMap(([key, keys]) => unfit([...path, key], keys));
+  return [...count, ...unfit(path, link.keys), ...directions];
 }
 
 /** Why an end does not exist. */

@@ -85,6 +85,8 @@ export interface NormalLink {
   readonly directions: readonly Impairments[];
   /** Largest packet in bytes without the Ethernet header; undefined = only the cards limit. */
   readonly mtu: number | undefined;
+  /** Bits per second if it is a serial line, whose ends are ports ser1, ser2, … of nodes; undefined = a link of frames. */
+  readonly baud: number | undefined;
 }
 
 /** What a link does to the frames of one sender. */

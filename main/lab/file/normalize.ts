@@ -17,7 +17,13 @@ import type {
   NormalSwitch,
   StackVariant,
 } from './model.ts';
-import { DEFAULT_AGEING, DEFAULT_QUEUE, DEFAULT_SWITCH_PRIORITY, STACK_VARIANTS } from './schema.ts';
+import {
+  DEFAULT_AGEING,
+  DEFAULT_BAUD,
+  DEFAULT_QUEUE,
+  DEFAULT_SWITCH_PRIORITY,
+  STACK_VARIANTS,
+} from './schema.ts';
 import { parseDuration, parsePercent, parseRate, type Quantity } from './units.ts';
 
 /**
@@ -83,8 +89,13 @@ function normalizeSwitch(
   };
 }
 
+/** Of the bits on a serial line with a start and a stop bit, those that are data. */
+const DATA_BITS = 8;
+const LINE_BITS = 10;
+
 function normalizeLink(name: string, link: LabLink, lab: Lab, switches: SwitchPorts): NormalLink {
   const ends = endsOf(link);
+  const baud = link.serial === undefined ? undefined : (link.serial.baud ?? DEFAULT_BAUD);
   const overrides = new Map<number, LabImpairments>();
   for (const [key, value] of Object.entries(link)) {
     if (!isDirectionKey(key)) continue;
@@ -95,8 +106,12 @@ function normalizeLink(name: string, link: LabLink, lab: Lab, switches: SwitchPo
   return {
     name,
     ends: ends.map((end) => resolveEnd(end, lab, switches)),
-    directions: ends.map((_, index) => normalizeImpairments({ ...link, ...overrides.get(index) })),
+    directions: ends.map((_, index) => {
+      const impairments = normalizeImpairments({ ...link, ...overrides.get(index) });
+      return baud === undefined ? impairments : { ...impairments, rateBps: (baud * DATA_BITS) / LINE_BITS };
+    }),
     mtu: link.mtu,
+    baud,
   };
 }
 

@@ -13,6 +13,9 @@ export const STACK_VARIANTS = ['io-pkt-v4', 'io-pkt-v4-hc', 'io-pkt-v6-hc'] as c
 /** Frames that may wait for a link with a rate, per sender, unless the lab says otherwise. */
 export const DEFAULT_QUEUE = 64;
 
+/** Bits per second on a serial link unless the lab says otherwise. */
+export const DEFAULT_BAUD = 115_200;
+
 /** Ends that a link may have. */
 export const MAX_LINK_ENDS = 1024;
 
@@ -244,6 +247,22 @@ const linkEntries = {
       v.maxLength(MAX_LINK_ENDS, `may have at most ${String(MAX_LINK_ENDS)} ends; use a switch`),
     ),
     'The ends: NODE:INTERFACE, SWITCH, SWITCH:PORT or the name of a port. Two make a cable, more make a hub.',
+  ),
+  serial: v.exactOptional(
+    describe(
+      v.strictObject(
+        {
+          baud: v.exactOptional(
+            describe(
+              wholeNumber('a number of bits per second', 300, 4_000_000),
+              `Bits per second; a byte takes ten, with its start and stop bit. Default ${String(DEFAULT_BAUD)}.`,
+            ),
+          ),
+        },
+        must('a mapping such as {baud: 115200}'),
+      ),
+      'Makes the link a serial line between ports of two nodes, as in [alpha:ser1, beta:ser1]: /dev/ser1 there.',
+    ),
   ),
   ...impairmentEntries,
   mtu: v.exactOptional(

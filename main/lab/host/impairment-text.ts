@@ -4,7 +4,8 @@ import { formatDuration, formatRate } from '../file/units.ts';
 
 /** Empty for a perfect link; what differs by direction is told apart by who sends. */
 export function linkImpairments(link: NormalLink): string {
-  const texts = link.directions.map((direction) => impairmentText(direction));
+  const serial = link.baud === undefined ? '' : `serial, ${link.baud} baud`;
+  const texts = link.directions.map((direction) => impairmentText(direction, serial));
   if (texts.every((text) => text === texts[0])) return texts[0] ?? '';
   return link.ends.map((end, i) => `from ${endName(end)}: ${texts[i] || 'perfect'}`).join('; ');
 }
@@ -13,7 +14,8 @@ function endName(end: LinkEnd): string {
   return end.kind === 'node' ? end.node : end.name;
 }
 
-function impairmentText(impairments: Impairments): string {
+/** @param serial what a serial line is, instead of a rate; empty for other links */
+function impairmentText(impairments: Impairments, serial: string): string {
   const { delayNs, jitterNs, lossP, duplicateP, reorderP, corruptP, rateBps } = impairments;
   return [
     delayText(delayNs, jitterNs),
@@ -21,7 +23,8 @@ function impairmentText(impairments: Impairments): string {
     shareText(duplicateP, 'duplicated'),
     shareText(reorderP, 'reordered'),
     shareText(corruptP, 'corrupted'),
-    rateBps === 0 ? '' : rateText(rateBps),
+    rateBps === 0 || serial !== '' ? '' : rateText(rateBps),
+    serial,
   ]
     .filter((text) => text !== '')
     .join(', ');

@@ -7,7 +7,7 @@ import { LINKTYPE_RAW } from '../../../main/capture/link-type.ts';
 import { PcapWriter } from '../../../main/capture/pcap-writer.ts';
 import { readCapture } from '../../../main/capture/read.ts';
 import { fileSink } from '../../../main/capture/sink.ts';
-import { stackscope, twoNodes } from './stackscope.ts';
+import { examples, stackscope, twoNodes } from './stackscope.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'stackscope-replay-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -150,6 +150,11 @@ describe('refused before anything starts, with status 2:', () => {
       'It must be a number such as 1',
     ],
     ['a capture that is not there', ['absent.pcap', twoNodes, '--link', 'wire'], 'absent.pcap: '],
+    [
+      'a serial line',
+      ['pings.pcapng', join(examples, 'serial.lab.yaml'), '--link', 'line'],
+      'line is a serial line, which carries no frames',
+    ],
     ['a file that is no capture', [twoNodes, twoNodes, '--link', 'wire'], 'not a pcap or pcapng file'],
     [
       'a capture over the one that is read',

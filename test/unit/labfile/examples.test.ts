@@ -19,6 +19,7 @@ describe('the example labs', () => {
       'chain.lab.yaml',
       'layer2.lab.yaml',
       'router.lab.yaml',
+      'serial.lab.yaml',
       'switch.lab.yaml',
       'tap.lab.yaml',
       'two-nodes.lab.yaml',
