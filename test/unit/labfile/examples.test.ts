@@ -14,7 +14,7 @@ function read(file: string): NormalLab {
 }
 
 describe('the example labs', () => {
-  it('are the six that the README names', () => {
+  it('are the seven that the README names', () => {
     expect(examples().map(({ file }) => file)).toEqual([
       'chain.lab.yaml',
       'layer2.lab.yaml',
