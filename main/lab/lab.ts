@@ -45,6 +45,7 @@ import type { LabSwitch } from './switch.ts';
 import { serveSerialPorts } from './serial-ports.ts';
 import type { SerialPort } from './serial-ports.ts';
 import { StackKeeper } from './stack-keeper.ts';
+import { interfacesMade } from './stack-modules.ts';
 import type { VirtualTime } from './time/virtual-time.ts';
 import type { LinkEnd, NormalLab, NormalNode, NormalPort } from './file/model.ts';
 
@@ -341,6 +342,7 @@ class LabBuilder {
   }
 
   #onInterfaces(stack: number): void {
+    interfacesMade(stack);
     const owner = this.#ownerOf(stack);
     if (owner !== undefined && this.#running !== undefined)
       this.#options.onStack?.(this.#running, owner.node.name);

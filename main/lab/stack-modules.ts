@@ -8,7 +8,10 @@ import type { NumberedModule } from '../../stack/io-pkt/modules.ts';
 import type { MountReply, MountRequest, MountedModule } from '../../stack/kernel/io-pkt.ts';
 import type { LabNode, StackPort } from '../../stack/kernel/process.ts';
 import type { ResourceManager } from '../../stack/kernel/resource-manager.ts';
+import { tunPaths } from '../../stack/kernel/tun-paths.ts';
+import type { TunPaths } from '../../stack/kernel/tun-paths.ts';
 import {
+  DRIVER,
   driverFile,
   driverOf,
   ifDetach,
@@ -70,6 +73,11 @@ onInterfaceEvent((ifp, event) => {
   if (event === 'gone') byStack.get(ifp.stack)?.interfaceGone(ifp);
 });
 
+/** A program has made interfaces on a stack. */
+export function interfacesMade(stack: number): void {
+  byStack.get(stack)?.updateDevices();
+}
+
 export class StackModules {
   readonly #options: StackModulesOptions;
   /** Files that are loaded. */
@@ -77,6 +85,7 @@ export class StackModules {
   readonly #closers: (() => Promise<void>)[] = [];
   /** Paths that protocols have. */
   readonly #paths = new ModulePaths();
+  #devices: TunPaths | undefined;
   #stack = 0;
 
   constructor(options: StackModulesOptions) {
@@ -93,6 +102,15 @@ export class StackModules {
   serve(manager: ResourceManager, port: StackPort): void {
     serveModuleFolder(manager, this.#options.library);
     this.#paths.serve(manager, port);
+    this.#devices = tunPaths(manager, port);
+  }
+
+  /** Gives the interfaces that programs can open their paths. */
+  updateDevices(): void {
+    const devices = this.#interfaces(
+      ({ driver }) => driver === DRIVER.pseudoTap || driver === DRIVER.pseudoTun,
+    );
+    this.#devices?.update(devices.map((ifp) => ({ name: interfaceName(ifp), index: ifp.index })));
   }
 
   /** The stack has ended. */
@@ -203,6 +221,7 @@ export class StackModules {
   interfaceGone(ifp: Ifnet): void {
     const file = driverFile(driverOf(ifp));
     this.#paths.removeLegacy(interfaceName(ifp));
+    this.updateDevices();
     const module = this.#loaded.get(file);
     if (module === undefined || this.#interfacesOf(file).length > 0) return;
     const resident = module.kind === 'driver' && module.resident === true;

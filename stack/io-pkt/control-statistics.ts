@@ -21,12 +21,15 @@ import { addressText } from '../netinet/ip.ts';
 import type { Controls } from './controls.ts';
 import { kernVariable, kernVariables, servingThreads } from './kern-sysctl.ts';
 
-function socketInfo(so: Socket): SocketInfo {
+/** What netstat shows of a socket; nothing of a device that is open. */
+function socketInfo(so: Socket): SocketInfo[] {
   const protocol = protocolOf(so);
+  const { name } = protocol;
+  if (name === 'device') return [];
   const names = protocol.names(so);
   const state = protocol.state?.(so);
-  return {
-    protocol: protocol.name,
+  const info: SocketInfo = {
+    protocol: name,
     local: addressText(names.local),
     localPort: names.localPort,
     foreign: addressText(names.foreign),
@@ -35,6 +38,7 @@ function socketInfo(so: Socket): SocketInfo {
     sendQueue: so.sndCount,
     ...(state !== undefined && { state }),
   };
+  return [info];
 }
 
 /** Sockets that serve or are bound without a peer show only with -a. */
@@ -46,7 +50,7 @@ function socketList(stack: Stack, all: boolean): SocketInfo[] {
   const list: SocketInfo[] = [];
   for (let ptr = stack.sockets; ptr !== 0; ptr = sockets.get(ptr).next) {
     const so = sockets.get(ptr);
-    if (so.pcb !== 0 && (all || isActive(so))) list.push(socketInfo(so));
+    if (so.pcb !== 0 && (all || isActive(so))) list.push(...socketInfo(so));
   }
   return list.reverse();
 }

@@ -18,6 +18,7 @@ import { installReassembly } from '../netinet/ip-reassembly.ts';
 import { installModules } from '../netinet/module-protocol.ts';
 import { installRaw } from '../netinet/raw.ts';
 import { installTcp } from '../netinet/tcp.ts';
+import { installTun } from '../netinet/tun.ts';
 import { installUdp } from '../netinet/udp.ts';
 import { installControl } from './control.ts';
 import { installThreads } from './threads.ts';
@@ -39,6 +40,7 @@ export function installStack(): void {
   installUdp();
   installTcp();
   installRaw();
+  installTun();
   installGif();
   installGre();
   installModules();

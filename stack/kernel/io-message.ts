@@ -30,6 +30,7 @@ export const O_CREAT = 0x100;
 export const O_TRUNC = 0x200;
 export const O_EXCL = 0x400;
 export const O_APPEND = 0x8;
+export const O_NONBLOCK = 0x80;
 export const O_DIRECTORY = 0x1000;
 
 /** Part of every connect message: the attach point and the path below it. */

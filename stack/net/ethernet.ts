@@ -42,6 +42,13 @@ export function copyMac(to: number, from: number): void {
   for (let i = 0; i < ETHER_ADDRESS; i++) u8[to + i] = u8[from + i]!;
 }
 
+/** Writes the address whose first four and last two bytes these are. */
+export function putMac(p: number, high: number, low: number): void {
+  putBe16(p, high >>> 16);
+  putBe16(p + 2, high & 0xffff);
+  putBe16(p + 4, low);
+}
+
 export function sameMac(a: number, b: number): boolean {
   if (((a | b) & 1) === 0) {
     const p = a >>> 1;

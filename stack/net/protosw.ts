@@ -5,7 +5,7 @@
 import type { Socket } from './socket.ts';
 
 export interface Protocol {
-  readonly name: 'tcp' | 'udp' | 'icmp' | 'raw';
+  readonly name: 'tcp' | 'udp' | 'icmp' | 'raw' | 'device';
   /** Gives a new socket its control block and buffer sizes; `protocol` is the number on the wire. */
   attach(so: Socket, protocol: number): number;
   /** The client closed its last reference: ends the connection as the protocol does; frees control block and socket (soFree) now or later. */

@@ -5,10 +5,12 @@
 import { ERRNO } from '../runtime/messages/errno.ts';
 import {
   AF_INET,
+  AF_LINK,
   IPPROTO_ICMP,
   IPPROTO_RAW,
   IPPROTO_TCP,
   IPPROTO_UDP,
+  PROTOCOL_DEVICE,
   MSG_DONTWAIT,
   OP,
   SHUT_RD,
@@ -75,14 +77,20 @@ function protocolFor(type: number, protocol: number): number {
 
 function create(request: Request): void {
   const { a: domain, b: type, c: protocol } = request;
+  if (domain === AF_LINK) return attachNew(request, SOCK_RAW, PROTOCOL_DEVICE, protocol);
   if (domain !== AF_INET) return fail(request, ERRNO.EAFNOSUPPORT);
   const entry = protocolFor(type, protocol);
   if (entry < 0) return fail(request, -entry);
   if (!hasProtocol(entry) || protocol < 0 || protocol > 255) return fail(request, ERRNO.EPROTONOSUPPORT);
+  return attachNew(request, type, entry, type === SOCK_RAW ? protocol : entry);
+}
+
+/** Makes a socket that is served by `entry` of the protocol switch; `number` is what tells that which one it is. */
+function attachNew(request: Request, type: number, entry: number, number: number): void {
   const ptr = soCreate(request.stack, type, entry);
   if (ptr === 0) return fail(request, ERRNO.ENOBUFS);
   const so = sockets.get(ptr);
-  const status = protocolOf(so).attach(so, type === SOCK_RAW ? protocol : entry);
+  const status = protocolOf(so).attach(so, number);
   if (status !== 0) {
     so.state |= SS_NOFDREF;
     soFree(so);

@@ -88,6 +88,8 @@ export const SHUT_WR = 1;
 export const SHUT_RDWR = 2;
 
 export const AF_INET = 2;
+/** The device of a tun or tap interface: SOCK_RAW, the interface's index in place of the protocol. */
+export const AF_LINK = 18;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
@@ -96,6 +98,8 @@ export const IPPROTO_ICMP = 1;
 export const IPPROTO_TCP = 6;
 export const IPPROTO_UDP = 17;
 export const IPPROTO_RAW = 255;
+/** Entry of the protocol switch for sockets of AF_LINK: no number of an IP protocol that a socket may have. */
+export const PROTOCOL_DEVICE = 254;
 
 export const SOL_SOCKET = 0xffff;
 export const SO_DEBUG = 0x0001;
