@@ -9,6 +9,7 @@ import { benchCapture } from './capture.ts';
 import { benchChain } from './chain.ts';
 import { runJob } from './child.ts';
 import { benchBridge, benchIpflow } from './forwarding.ts';
+import { benchJourneys } from './journeys.ts';
 import { benchManyNodes } from './many-nodes.ts';
 import type { Measured } from './measured.ts';
 import { PEER_NEEDS } from './peer/needs.ts';
@@ -30,6 +31,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<Measured[]>>>
   tcp: benchTcp,
   bridge: benchBridge,
   ipflow: benchIpflow,
+  journeys: benchJourneys,
   allocations: benchAllocations,
   chain: benchChain,
   threads: benchThreads,

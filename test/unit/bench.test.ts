@@ -44,6 +44,10 @@ describe('npm run bench', () => {
   const moment = { measured: 0.2, warmUp: 0.1 } as const;
   test.each<AnyJob>([
     { name: 'forwarding', options: { forwarding: 'ipflow', time: 'virtual', ...moment } },
+    {
+      name: 'forwarding',
+      options: { forwarding: 'ipflow', time: 'virtual', journey: { every: 10 }, ...moment },
+    },
     { name: 'pairs', options: { pairs: 2, work: 'routers', threads: 1, ...moment } },
   ])('measures $name $options', PATIENCE, ({ name, options }) => {
     const argv = [join(root, 'dist/test/bench/job.js'), name, JSON.stringify(options)];

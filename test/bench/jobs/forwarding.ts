@@ -12,6 +12,7 @@ import {
   setSourceHandler,
 } from '../../../stack/runtime/source.ts';
 import { sleepNs } from '../../../stack/runtime/timers.ts';
+import type { JourneyChoice } from '../../../stack/net/journey.ts';
 import type { Plug } from '../../../stack/net/plug.ts';
 import { inetAton } from '../../../stack/socket/inet.ts';
 import type { RunningLab } from '../../../main/lab/lab.ts';
@@ -154,24 +155,45 @@ function sendToWorkers(course: Course, seconds: number): void {
   }
 }
 
+export interface ForwardingOptions {
+  readonly forwarding: Forwarding;
+  /** Packets that are followed; default: none. */
+  readonly journey?: JourneyChoice;
+}
+
+/** Follows packets as a run with `--journey` does, but for the file; returns what says how many stations that were. */
+function follow(lab: RunningLab, journey: JourneyChoice): () => number {
+  let seen = 0;
+  lab.journeys.listen((stations) => (seen += stations.length));
+  lab.journeys.follow(journey);
+  return () => {
+    lab.journeys.drain();
+    return seen;
+  };
+}
+
 /** One run in a lab of its own: frames per second that arrive at the far end. */
 export async function forwardingJob({
   forwarding,
   warmUp,
   measured,
   onWarm,
+  journey,
   ...mode
-}: LabMode & Timing & { readonly forwarding: Forwarding }): Promise<number> {
+}: LabMode & Timing & ForwardingOptions): Promise<number> {
   const lab = await startBenchLab(labOf(labText(forwarding)), mode);
   try {
     const course = await courseIn(lab, forwarding);
+    const followed = journey && follow(lab, journey);
     const send: (course: Course, seconds: number) => Promise<void> | void =
       mode.time === 'virtual' ? sendInTurns : sendToWorkers;
     await send(course, warmUp);
     onWarm?.();
     const [before, from] = [course.arrived, performance.now()];
     await send(course, measured);
-    return (course.arrived - before) / ((performance.now() - from) / 1000);
+    const rate = (course.arrived - before) / ((performance.now() - from) / 1000);
+    if (followed?.() === 0) throw new Error('no packet was followed');
+    return rate;
   } finally {
     await lab.stop();
   }
