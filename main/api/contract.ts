@@ -6,6 +6,7 @@ import * as v from 'valibot';
 import {
   consoleSizeSchema,
   exportedFileSchema,
+  journeySchema,
   labDescriptionSchema,
   labExampleSchema,
   labTextSchema,
@@ -26,6 +27,8 @@ export const maxCaptureFileBytes = 64 * 1024 * 1024;
 export const maxLabTextLength = 4 * 1024 * 1024;
 /** The most keys or pasted text in one message, in characters. */
 export const maxConsoleInputLength = 64 * 1024;
+/** The longest choice of packets to follow, in characters. */
+export const maxJourneyChoiceLength = 200;
 /** The most packets one request of a capture's list may ask for. */
 export const maxSummariesPerRequest = 5_000;
 
@@ -59,6 +62,16 @@ export const commands = {
   },
   'packets.clear': { params: nothing, result: done },
   'packets.export': { params: packetSubscriptionSchema, result: exportedFileSchema },
+  /** Which packets are followed from now on, in the words of `--journey`: `all`, or any of `every N`, `tcp`, `host A.B.C.D`, `port N` …; null: none. */
+  'journeys.follow': {
+    params: v.object({ choice: v.nullable(v.pipe(v.string(), v.maxLength(maxJourneyChoiceLength))) }),
+    result: done,
+  },
+  /** The journey of a packet of the live list or of an opened capture; null if it was not followed. */
+  'journeys.get': {
+    params: v.object({ number: index, capture: v.optional(name) }),
+    result: v.nullable(journeySchema),
+  },
   'captures.open': {
     params: v.object({
       name,

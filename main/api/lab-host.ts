@@ -5,6 +5,7 @@
 import type {
   ConsoleSize,
   ExportedFile,
+  Journey,
   LabDescription,
   LabExample,
   LabText,
@@ -61,6 +62,13 @@ export interface LabHost {
   subscribePackets(filter: PacketSubscription, onBatch: (batch: PacketBatch) => void): Unsubscribe;
   /** A packet of the live ring, or of an opened capture; `undefined` when it is no longer kept. */
   packet(number: number, capture?: string): PacketDetail | undefined;
+  /**
+   * Begins to follow packets on their way through all nodes, also in later runs of the lab; undefined: none any more.
+   * @param choice in the words of `--journey`.
+   */
+  followPackets(choice: string | undefined): void;
+  /** The stations that a packet has passed; `undefined` when it was not followed or is no longer kept. */
+  journey(number: number, capture?: string): Journey | undefined;
   clearPackets(): void;
   /** The packets of the live ring (only those of `points`, if any are named) as a pcapng file. */
   exportPackets(points: readonly string[]): Promise<ExportedFile>;

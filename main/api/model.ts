@@ -106,6 +106,8 @@ export const labDescriptionSchema = v.object({
   switches: list(switchSchema),
   ports: list(portSchema),
   links: list(linkSchema),
+  /** Which packets are followed on their way, as `journeys.follow` takes it; absent: none. */
+  journeys: v.optional(v.string()),
   problems: list(problemSchema),
 });
 export type LabDescription = v.InferOutput<typeof labDescriptionSchema>;
@@ -175,6 +177,8 @@ export const packetSummarySchema = v.object({
   /** Bytes on the wire. */
   length: count,
   info: v.string(),
+  /** True for a packet that was followed: `journeys.get` has its stations. */
+  followed: v.optional(v.boolean()),
 });
 export type PacketSummary = v.InferOutput<typeof packetSummarySchema>;
 
@@ -215,6 +219,33 @@ export const packetDetailSchema = v.object({
   bytes: base64,
 });
 export type PacketDetail = v.InferOutput<typeof packetDetailSchema>;
+
+/** A place that a packet has passed. */
+export const stationSchema = v.object({
+  time: nanoseconds,
+  /** 0 is the thread of the programs. */
+  thread: count,
+  /** Empty on a link. */
+  node: v.string(),
+  /** `NODE:IF`, `NODE` (its stack), `link:NAME`, or a socket as `tcp 10.0.0.1:80`. */
+  place: v.string(),
+  /** What kind of station it is, one word as `driverIn`. */
+  station: v.string(),
+  /** What happened there. */
+  text: v.string(),
+  /** Handle of the packet's first buffer. */
+  buffer: count,
+});
+export type Station = v.InferOutput<typeof stationSchema>;
+
+/** The way of a packet through all nodes. */
+export const journeySchema = v.object({
+  /** In the order in which they were passed; empty when they are no longer kept. */
+  stations: list(stationSchema),
+  /** Stations of the whole run that nobody had room to note. */
+  lost: count,
+});
+export type Journey = v.InferOutput<typeof journeySchema>;
 
 /** A capture file opened for viewing. */
 export const openedCaptureSchema = v.object({

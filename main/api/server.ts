@@ -183,6 +183,11 @@ function createHandlers(host: LabHost): Handlers {
       return null;
     },
     'packets.export': ({ points }) => host.exportPackets(points),
+    'journeys.follow': ({ choice }) => {
+      host.followPackets(choice ?? undefined);
+      return null;
+    },
+    'journeys.get': ({ number, capture }) => host.journey(number, capture) ?? null,
     'captures.open': ({ name, data }) => host.openCapture(name, Buffer.from(data, 'base64')),
     'captures.list': ({ capture, from, count }) => host.captureSummaries(capture, from, count),
     'captures.close': ({ capture }) => {

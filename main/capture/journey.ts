@@ -150,6 +150,11 @@ function encodeBlock(stations: readonly JourneyStation[], lost: number, littleEn
   return { type: BLOCK_JOURNEYS, body };
 }
 
+/** True for a block that may hold stations. */
+export function isJourneyBlock({ type }: RawBlock): boolean {
+  return type === BLOCK_JOURNEYS;
+}
+
 /** What a block says: undefined if it is no block of journeys, a text if it is a damaged one. */
 export function decodeJourneyBlock(
   block: RawBlock,

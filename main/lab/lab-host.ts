@@ -4,11 +4,13 @@
  */
 import { basename } from 'node:path';
 import { readClock } from '../../stack/runtime/clock.ts';
+import type { JourneyChoice } from '../../stack/net/journey.ts';
 import { interfaceName } from '../../stack/net/ifnet.ts';
 import type { LabHostFactory, LabConsole, OwnedLabHost, Unsubscribe } from '../api/lab-host.ts';
 import type {
   ConsoleSize,
   ExportedFile,
+  Journey,
   LabDescription,
   LabExample,
   LabText,
@@ -29,7 +31,9 @@ import type { ParsedLab } from './file/parse.ts';
 import { openNodeConsole } from './host/console.ts';
 import { describeLab, liveSignature } from './host/describe.ts';
 import { readExamples } from './host/examples.ts';
+import { parseJourneyChoice } from './journey-choice.ts';
 import { exportRing } from './host/export.ts';
+import { JourneyStore, shownJourney } from './host/journey-store.ts';
 import { LabRun } from './host/lab-run.ts';
 import { LiveCapture } from './host/live-capture.ts';
 import { liveInterfaces } from './host/live-interfaces.ts';
@@ -41,6 +45,15 @@ import { ViewedCaptures } from './host/viewed-captures.ts';
 
 /** What is kept of a lab's traffic for the packet list. */
 const RING: RingLimits = { packets: 5000, bytes: 64 * 1024 * 1024 };
+
+/** Stations of journeys that are kept: about as many as so many packets pass. */
+const MOST_STATIONS = 100_000;
+
+/** Which packets are followed. */
+interface Following {
+  readonly text: string;
+  readonly choice: JourneyChoice;
+}
 
 /** The lab that is open, whether it runs or not. */
 interface OpenLab {
@@ -94,6 +107,8 @@ class LabEngineHost implements OwnedLabHost {
   #ringOwner: OpenLab | undefined;
   readonly #feed = new PacketFeed(RING, () => this.#followReaders());
   readonly #captures = new ViewedCaptures();
+  readonly #journeys = new JourneyStore(MOST_STATIONS);
+  #following: Following | undefined;
 
   constructor(open: OpenLab | undefined, modules: readonly string[]) {
     this.#open = open;
@@ -111,6 +126,7 @@ class LabEngineHost implements OwnedLabHost {
       timeMode: 'real',
       state: this.#state,
       revision: this.#revision,
+      ...(this.#following !== undefined && { journeys: this.#following.text }),
       problems: [...(this.#open?.warnings ?? []), ...this.#faults],
     };
   }
@@ -181,12 +197,29 @@ class LabEngineHost implements OwnedLabHost {
     return ring.has(number) ? detail(ring.raw(number), number) : undefined;
   }
 
+  followPackets(text: string | undefined): void {
+    this.#following = text === undefined ? undefined : readFollowing(text);
+    this.#revision++;
+    this.#run?.running.journeys.follow(this.#following?.choice);
+  }
+
+  journey(number: number, capture?: string): Journey | undefined {
+    if (capture !== undefined) return this.#captures.journey(capture, number);
+    const { ring } = this.#feed;
+    const journey = ring.has(number) ? ring.raw(number).journey : 0;
+    if (journey === 0) return undefined;
+    this.#run?.running.journeys.drain();
+    return shownJourney(this.#journeys.stationsOf(journey), this.#journeys.lost);
+  }
+
   clearPackets(): void {
     this.#feed.ring.clear();
+    this.#journeys.clear();
   }
 
   exportPackets(points: readonly string[]): Promise<ExportedFile> {
-    return Promise.resolve(exportRing(this.#feed.ring, pointSet(points), this.#open?.lab.name ?? 'packets'));
+    const name = this.#open?.lab.name ?? 'packets';
+    return Promise.resolve(exportRing(this.#feed.ring, this.#journeys, pointSet(points), name));
   }
 
   openCapture(name: string, bytes: Uint8Array): Promise<OpenedCapture> {
@@ -237,9 +270,10 @@ class LabEngineHost implements OwnedLabHost {
       this.#run = this.#latest = await LabRun.begin(this.#open.lab, this.#modules, {
         onBuilt: (running) => {
           // Packets of another lab go only now: what stands in the way of this one shows before.
-          if (this.#ringOwner !== this.#open) this.#feed.ring.clear();
+          if (this.#ringOwner !== this.#open) this.clearPackets();
           this.#ringOwner = this.#open;
-          this.#capture = new LiveCapture(running, (packet) => this.#feed.add(packet));
+          running.journeys.follow(this.#following?.choice);
+          this.#capture = new LiveCapture(running, this.#journeys, (packet) => this.#feed.add(packet));
         },
         onStack: () => this.#followReaders(),
         onProblem: (problem) => this.#addFault(problem),
@@ -294,6 +328,13 @@ class LabEngineHost implements OwnedLabHost {
     this.#state = state;
     this.#revision++;
   }
+}
+
+/** @throws Error that says what is wrong with the text. */
+function readFollowing(text: string): Following {
+  const read = parseJourneyChoice(text);
+  if (!read.ok) throw new Error(`which packets to follow: it ${read.reason}`);
+  return { text: text.trim(), choice: read.value };
 }
 
 function messageOf(error: unknown): string {

@@ -112,6 +112,7 @@ export const useTopologyStore = defineStore('topology', () => {
     interfaceRates,
     nodesByName,
     connect,
+    refresh,
     control,
     open,
     loadExamples,

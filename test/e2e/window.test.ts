@@ -89,6 +89,24 @@ describe.skipIf(requires({ tools: ['chromium'] }))('the window', () => {
     await page.locator('.tree .line.selected', { hasText: /Protocol.*ICMP/i }).waitFor();
   });
 
+  it('shows the journey of a packet that was followed', async () => {
+    await view.tab('Packets').click();
+    await page.getByRole('combobox', { name: 'Packets to follow' }).selectOption('all');
+    await view.openConsole('alpha');
+    await view.type('ping -c 1 10.0.0.2');
+    await view.terminalShows('1 packets received');
+    await view.tab('Packets').click();
+    await view.packetRows().filter({ hasText: 'Echo (ping) request' }).last().click();
+    await page.getByRole('button', { name: 'Journey', exact: true }).click();
+    const journey = page.getByRole('region', { name: 'Journey' });
+    await journey.getByText('used by the stack: ICMP Echo (ping) request').waitFor();
+    expect(await journey.getByRole('heading').allTextContents()).toEqual(['alpha', 'link:wire', 'beta']);
+    expect(await violations(page)).toEqual([]);
+    await page.emulateMedia({ colorScheme: 'dark' });
+    expect(await violations(page)).toEqual([]);
+    await page.getByRole('combobox', { name: 'Packets to follow' }).selectOption('');
+  });
+
   it('exports packets as pcapng and opens the file for viewing', async () => {
     await view.openConsole('alpha');
     await view.type('ping -c 1 10.0.0.2');

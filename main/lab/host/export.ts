@@ -1,31 +1,41 @@
-/** The packets of the ring as a pcapng file with one interface block per capture point. */
+/** The packets of the ring as a pcapng file with one interface block per capture point, and the journeys of those that were followed. */
 import { PcapngWriter } from '../../capture/pcapng-writer.ts';
+import { journeyBlocks, journeyOption } from '../../capture/journey.ts';
 import { memorySink } from '../../capture/sink.ts';
 import type { ExportedFile } from '../../api/model.ts';
 import { wantsPoint } from './packet-feed.ts';
+import type { JourneyStore } from './journey-store.ts';
 import type { PacketRing } from './packet-ring.ts';
+
+const LITTLE_ENDIAN = true;
 
 /** @param points those wanted; undefined for all links. */
 export function exportRing(
   ring: PacketRing,
+  journeys: JourneyStore,
   points: ReadonlySet<string> | undefined,
   labName: string,
 ): ExportedFile {
   const { sink, contents } = memorySink();
-  const writer = new PcapngWriter(sink, { application: 'Stackscope' });
+  const writer = new PcapngWriter(sink, { application: 'Stackscope', littleEndian: LITTLE_ENDIAN });
   const interfaces = new Map<string, number>();
+  const followed = new Set<number>();
   let packets = 0;
   for (let number = ring.first; number < ring.next; number++) {
-    const { time, point, linkType, length, bytes } = ring.raw(number);
+    const { time, point, linkType, length, bytes, journey } = ring.raw(number);
     if (!wantsPoint(points, point)) continue;
     let interfaceId = interfaces.get(point);
     if (interfaceId === undefined) {
       interfaceId = writer.addInterface({ name: point, linkType });
       interfaces.set(point, interfaceId);
     }
-    writer.writePacket({ interfaceId, time, data: bytes, originalLength: length });
+    const options = journey === 0 ? {} : { options: [journeyOption(journey, LITTLE_ENDIAN)] };
+    writer.writePacket({ interfaceId, time, data: bytes, originalLength: length, ...options });
+    if (journey !== 0) followed.add(journey);
     packets++;
   }
+  const stations = [...followed].flatMap((journey) => journeys.stationsOf(journey));
+  for (const block of journeyBlocks(stations, journeys.lost, LITTLE_ENDIAN)) writer.writeBlock(block);
   writer.close();
   return { name: `${labName}.pcapng`, packets, data: Buffer.from(contents()).toString('base64') };
 }

@@ -1,9 +1,11 @@
 /**
- * Feeds the packets of a running lab to a listener: those of all links always, those of single interfaces while somebody wants them.
+ * Feeds the packets of a running lab to a listener: those of all links always, those of single interfaces while somebody wants them; and the stations of those that are
+ * followed to a store.
  */
 import { linkTypeOf } from '../captures.ts';
 import type { Capture, CaptureListener, CapturePlace } from '../captures.ts';
 import type { RunningLab } from '../lab.ts';
+import type { JourneyStore } from './journey-store.ts';
 import type { RawPacket } from './packet-ring.ts';
 
 const SNAPLEN = 65_535;
@@ -17,18 +19,22 @@ export class LiveCapture {
   readonly #lab: RunningLab;
   readonly #listener: CaptureListener;
   readonly #links: Capture;
+  readonly #endJourneys: () => void;
   readonly #interfaces = new Map<string, InterfaceCapture>();
   #dropsSeen = 0;
 
-  constructor(lab: RunningLab, onPacket: (packet: RawPacket) => void) {
+  constructor(lab: RunningLab, journeys: JourneyStore, onPacket: (packet: RawPacket) => void) {
     this.#lab = lab;
-    this.#listener = ({ point, wall, length, bytes }) =>
+    journeys.beginRun();
+    this.#endJourneys = lab.journeys.listen((stations, lost) => journeys.add(stations, lost));
+    this.#listener = ({ point, wall, length, bytes, journey }) =>
       onPacket({
         time: wall,
         point: point.name,
         linkType: point.linkType,
         length,
         bytes: new Uint8Array(bytes),
+        journey: journeys.numberOf(journey),
       });
     const links = lab.places().filter(({ kind }) => kind === 'link');
     this.#links = lab.captures.listen(links, SNAPLEN, this.#listener);
@@ -68,6 +74,8 @@ export class LiveCapture {
     for (const { capture } of this.#interfaces.values()) capture.stop();
     this.#interfaces.clear();
     this.#links.stop();
+    this.#lab.journeys.drain();
+    this.#endJourneys();
   }
 }
 

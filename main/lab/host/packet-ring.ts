@@ -16,6 +16,8 @@ export interface RawPacket {
   /** Bytes on the wire. */
   readonly length: number;
   readonly bytes: Uint8Array;
+  /** Number of its journey, 0 if it was not followed. */
+  readonly journey: number;
 }
 
 interface KeptPacket extends RawPacket {
@@ -30,8 +32,19 @@ export interface RingLimits {
 
 export function summarize(packet: RawPacket, number: number): PacketSummary {
   const { source, destination, protocol, info } = dissect(packet.bytes, packet.linkType).columns;
-  const { point, length } = packet;
-  return { number, time: String(packet.time), point, source, destination, protocol, length, info };
+  const { point, length, journey } = packet;
+  const followed = journey === 0 ? {} : { followed: true };
+  return {
+    number,
+    time: String(packet.time),
+    point,
+    source,
+    destination,
+    protocol,
+    length,
+    info,
+    ...followed,
+  };
 }
 
 export function detail(packet: RawPacket, number: number): PacketDetail {

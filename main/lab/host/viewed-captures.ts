@@ -1,7 +1,10 @@
 /** Capture files opened for viewing: read whole, shown packet by packet. */
+import { isJourneyBlock } from '../../capture/journey.ts';
+import { JourneyIndex } from '../../capture/journey-index.ts';
 import type { CaptureFile, CaptureProblem } from '../../capture/packet.ts';
-import { readCapture } from '../../capture/read.ts';
-import type { OpenedCapture, PacketDetail, PacketSummary } from '../../api/model.ts';
+import { captureRecords, readCapture } from '../../capture/read.ts';
+import type { Journey, OpenedCapture, PacketDetail, PacketSummary } from '../../api/model.ts';
+import { shownJourney } from './journey-store.ts';
 import { detail, summarize } from './packet-ring.ts';
 import type { RawPacket } from './packet-ring.ts';
 
@@ -10,8 +13,13 @@ const MOST_BYTES = 512 * 1024 * 1024;
 /** A window that was closed in a hurry leaves its files behind: the one opened first makes room. */
 const MOST_OPEN = 8;
 
+interface Viewed {
+  readonly file: CaptureFile;
+  readonly journeys: JourneyIndex;
+}
+
 export class ViewedCaptures {
-  readonly #open = new Map<string, CaptureFile>();
+  readonly #open = new Map<string, Viewed>();
   #opened = 0;
 
   /** @throws Error when nothing in the file can be shown. */
@@ -20,41 +28,53 @@ export class ViewedCaptures {
     const warning = problemText(file.problems);
     if (file.packets.length === 0 && warning !== undefined) throw new Error(`${name}: ${warning}`);
     const id = `capture-${++this.#opened}`;
-    this.#open.set(id, file);
+    const journeys = new JourneyIndex();
+    // Only files that have any are read a second time.
+    if (file.blocks.some(isJourneyBlock)) {
+      for await (const record of captureRecords(bytes, { maximumBytes: MOST_BYTES })) journeys.add(record);
+    }
+    this.#open.set(id, { file, journeys });
     const [oldest] = this.#open.keys();
     if (this.#open.size > MOST_OPEN && oldest !== undefined) this.#open.delete(oldest);
     return { id, name, packets: file.packets.length, ...(warning !== undefined && { warning }) };
   }
 
   summaries(id: string, from: number, count: number): PacketSummary[] {
-    const file = this.#get(id);
-    return file.packets
+    const viewed = this.#get(id);
+    return viewed.file.packets
       .slice(from, from + count)
-      .map((_, i) => summarize(rawPacket(file, from + i), from + i + 1));
+      .map((_, i) => summarize(rawPacket(viewed, from + i), from + i + 1));
   }
 
   packet(id: string, number: number): PacketDetail | undefined {
-    const file = this.#get(id);
-    return number >= 1 && number <= file.packets.length
-      ? detail(rawPacket(file, number - 1), number)
+    const viewed = this.#get(id);
+    return number >= 1 && number <= viewed.file.packets.length
+      ? detail(rawPacket(viewed, number - 1), number)
       : undefined;
+  }
+
+  journey(id: string, number: number): Journey | undefined {
+    const { journeys } = this.#get(id);
+    const journey = journeys.journeyOf(number - 1);
+    return journey === 0 ? undefined : shownJourney(journeys.stationsOf(journey), journeys.lost);
   }
 
   close(id: string): void {
     this.#open.delete(id);
   }
 
-  #get(id: string): CaptureFile {
-    const file = this.#open.get(id);
-    if (file === undefined) throw new Error(`there is no open capture "${id}"`);
-    return file;
+  #get(id: string): Viewed {
+    const viewed = this.#open.get(id);
+    if (viewed === undefined) throw new Error(`there is no open capture "${id}"`);
+    return viewed;
   }
 }
 
-function rawPacket({ packets, interfaces }: CaptureFile, index: number): RawPacket {
-  const { time, interfaceId, data, originalLength } = packets[index]!;
-  const { name, linkType } = interfaces[interfaceId]!;
-  return { time, point: name, linkType, length: originalLength, bytes: data };
+function rawPacket({ file, journeys }: Viewed, index: number): RawPacket {
+  const { time, interfaceId, data, originalLength } = file.packets[index]!;
+  const { name, linkType } = file.interfaces[interfaceId]!;
+  const journey = journeys.journeyOf(index);
+  return { time, point: name, linkType, length: originalLength, bytes: data, journey };
 }
 
 function problemText(problems: readonly CaptureProblem[]): string | undefined {

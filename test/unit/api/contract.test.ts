@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { createApiClient, type ApiClient } from '../../../main/api/client.ts';
 import { commands, type EventData, type EventName } from '../../../main/api/contract.ts';
 import { createApiServer, type ApiServer } from '../../../main/api/server.ts';
-import { createSampleHost, summary, type SampleHost } from './sample-host.ts';
+import { createSampleHost, sampleJourney, summary, type SampleHost } from './sample-host.ts';
 import { createTransportPair, type TransportPair } from './transport-pair.ts';
 
 interface Connected {
@@ -65,6 +65,24 @@ describe('commands', () => {
     const { client } = connect();
     const opening = client.request('console.open', { node: 'alpha', columns: 0, rows: 24 });
     await expect(opening).rejects.toThrow(/console\.open: columns: .*>=1/);
+  });
+
+  it('follows packets in the words of the user, and hands on why it cannot', async () => {
+    const { host, client } = connect();
+    await client.request('journeys.follow', { choice: 'every 10 tcp' });
+    await client.request('journeys.follow', { choice: null });
+    expect(host.calls).toEqual(['follow every 10 tcp', 'follow none']);
+    await expect(client.request('journeys.follow', { choice: 'nonsense' })).rejects.toThrow("has 'nonsense'");
+    await expect(client.request('journeys.follow', { choice: 'x'.repeat(201) })).rejects.toThrow(
+      'journeys.follow: choice',
+    );
+  });
+
+  it('answers with the journey of a packet, or null', async () => {
+    const { client } = connect();
+    expect(await client.request('journeys.get', { number: 1 })).toEqual(sampleJourney());
+    expect(await client.request('journeys.get', { number: 2 })).toBeNull();
+    await expect(client.request('journeys.get', { number: -1 })).rejects.toThrow('journeys.get: number');
   });
 
   it('rejects what is pending when the connection ends', async () => {

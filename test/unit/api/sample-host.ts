@@ -1,6 +1,13 @@
 /** A lab host that does what a test tells it: the far side for tests of the contract and of the hosts. */
 import type { LabConsole, OwnedLabHost } from '../../../main/api/lab-host.ts';
-import type { LabDescription, PacketBatch, PacketSummary, Rates } from '../../../main/api/model.ts';
+import type {
+  Journey,
+  LabDescription,
+  PacketBatch,
+  PacketSummary,
+  Rates,
+  Station,
+} from '../../../main/api/model.ts';
 
 export interface SampleHost extends OwnedLabHost {
   /** What the host was asked to do, in order. */
@@ -60,6 +67,21 @@ export function sampleLab(): LabDescription {
   };
 }
 
+/** Through a router's fast path. */
+export function sampleJourney(): Journey {
+  const station = (node: string, place: string, name: string, text: string, time: number): Station => {
+    return { time: String(1_000_000 + time), thread: 1, node, place, station: name, text, buffer: 0x4000 };
+  };
+  return {
+    stations: [
+      station('', 'link:wire', 'link', 'enters from alpha:en0', 0),
+      station('router', 'router:en0', 'driverIn', 'received by the driver', 1000),
+      station('router', 'router', 'flow', 'not taken, condition 8: TTL would reach 0', 1500),
+    ],
+    lost: 0,
+  };
+}
+
 export function createSampleHost(): SampleHost {
   const calls: string[] = [];
   const subscribers = new Set<(batch: PacketBatch) => void>();
@@ -111,6 +133,13 @@ export function createSampleHost(): SampleHost {
       return () => subscribers.delete(onBatch);
     },
     packet: (number) => (number === 1 ? { summary: summary(1), layers: [], bytes: 'AAEC' } : undefined),
+    followPackets: (choice) => {
+      if (choice === 'nonsense') throw new Error("which packets to follow: it has 'nonsense'");
+      calls.push(`follow ${choice ?? 'none'}`);
+      const { journeys: _before, ...rest } = lab;
+      lab = { ...rest, ...(choice !== undefined && { journeys: choice }), revision: lab.revision + 1 };
+    },
+    journey: (number) => (number === 1 ? sampleJourney() : undefined),
     clearPackets: () => void calls.push('clear'),
     exportPackets: async () => ({ name: 'two-nodes.pcapng', packets: 0, data: '' }),
     openCapture: async (name, bytes) => ({ id: 'capture-1', name, packets: bytes.length }),

@@ -77,6 +77,52 @@ test('a console runs commands; their packets are listed, decoded, counted and ex
   expect(opened.packet(request.number)).toBeUndefined();
 });
 
+test('packets are followed while it is asked for; their journeys are shown, kept over a restart, and exported', async () => {
+  const opened = await open(twoNodes);
+  const packets: PacketSummary[] = [];
+  opened.subscribePackets({ points: [] }, (batch) => packets.push(...batch.packets));
+  expect(() => opened.followPackets('sctp')).toThrow(
+    "it has 'sctp', which is none of: all, or any of: every N",
+  );
+  opened.followPackets('icmp');
+  expect(opened.describe().journeys).toBe('icmp');
+  const ping = async (times: number): Promise<void> => {
+    consoleOn(opened, 'alpha').shell.write('ping -c 1 10.0.0.2\r');
+    await vi.waitFor(
+      () => expect(packets.filter(({ protocol }) => protocol === 'ICMP')).toHaveLength(2 * times),
+      10_000,
+    );
+  };
+  await ping(1);
+  const [request] = packets.filter(({ info }) => info.includes('(ping) request'));
+  expect(packets.filter(({ followed }) => followed).every(({ protocol }) => protocol === 'ICMP')).toBe(true);
+  const namesOf = (number: number, capture?: string): string[] =>
+    opened.journey(number, capture)!.stations.map(({ place, station }) => `${place} ${station}`);
+  const route = namesOf(request!.number);
+  expect(route[0]).toBe('alpha output');
+  expect(route).toContain('beta:en0 driverIn');
+  expect(route.at(-1)).toBe('beta consumed');
+  const arp = packets.find(({ protocol }) => protocol === 'ARP')!;
+  expect(opened.journey(arp.number)).toBeUndefined();
+
+  await opened.restart();
+  await ping(2);
+  const second = packets.filter(({ info }) => info.includes('(ping) request'))[1]!;
+  expect(namesOf(second.number)[0]).toBe('alpha output');
+  expect(namesOf(request!.number)).toEqual(route);
+
+  const exported = await opened.exportPackets([]);
+  const file = await opened.openCapture(exported.name, Buffer.from(exported.data, 'base64'));
+  const again = opened.captureSummaries(file.id, 0, 1000).find(({ info }) => info === request!.info)!;
+  expect(again.followed).toBe(true);
+  expect(namesOf(again.number, file.id)).toEqual(route);
+
+  opened.followPackets(undefined);
+  expect(opened.describe().journeys).toBeUndefined();
+  await ping(3);
+  expect(packets.filter(({ info }) => info.includes('(ping) request'))[2]!.followed).toBeUndefined();
+}, 20_000);
+
 test('the shell of a console ends and says so; closing one ends what it runs', async () => {
   const opened = await open(twoNodes);
   const { shell } = consoleOn(opened, 'alpha');

@@ -7,10 +7,13 @@ import { createApiServer, type ApiServer } from '../../../main/api/server.ts';
 import { createSession } from '../../../renderer/api/session.ts';
 import MapBoxView from '../../../renderer/map/MapBoxView.vue';
 import { buildScene } from '../../../renderer/map/scene.ts';
+import JourneyPane from '../../../renderer/packets/JourneyPane.vue';
+import JourneyChoice from '../../../renderer/packets/JourneyChoice.vue';
 import OutlineTree from '../../../renderer/outline/OutlineTree.vue';
 import { isAppShortcut, shortcutFor } from '../../../renderer/shell/shortcuts.ts';
 import { useConnectionStore } from '../../../renderer/stores/connection.ts';
 import { useConsolesStore } from '../../../renderer/stores/consoles.ts';
+import { useJourneysStore } from '../../../renderer/stores/journeys.ts';
 import { usePacketsStore } from '../../../renderer/stores/packets.ts';
 import { useTopologyStore } from '../../../renderer/stores/topology.ts';
 import { createSampleHost, sampleLab, summary, type SampleHost } from '../api/sample-host.ts';
@@ -37,6 +40,7 @@ beforeEach(async () => {
   );
   useTopologyStore().connect();
   usePacketsStore().connect();
+  useJourneysStore().connect();
   useConsolesStore().connect();
   connection.requireSession().start();
   await vi.waitFor(() => expect(useTopologyStore().lab?.name).toBe('two-nodes'));
@@ -127,6 +131,47 @@ describe('the packet list', () => {
     await packets.closeFile();
     expect(numbers()).toEqual([1, 2]);
     expect(host.calls).toContain('close capture-1');
+  });
+});
+
+describe('journeys', () => {
+  it('show the stations of the packet that is selected by node, with thread, time, buffer and what happened', async () => {
+    const journeys = useJourneysStore();
+    const pane = mount(JourneyPane);
+    usePacketsStore().select(1);
+    journeys.shown = true;
+    await vi.waitFor(() => expect(pane.findAll('li')).toHaveLength(3));
+    expect(pane.findAll('h3').map((title) => title.text())).toEqual(['link:wire', 'router']);
+    const last = pane.findAll('li').at(-1)!;
+    expect(last.classes()).toContain('warn');
+    for (const part of ['0.000001', 'flow', 'condition 8: TTL would reach 0', 'thread 1', '0x00004000'])
+      expect(last.text()).toContain(part);
+    usePacketsStore().select(2);
+    await vi.waitFor(() => expect(pane.text()).toContain('This packet was not followed'));
+  });
+
+  it('are switched on and off, for all, a share or a filter; a filter that cannot be read stays', async () => {
+    const control = mount(JourneyChoice, { attachTo: document.body });
+    const select = control.find('select');
+    await select.setValue('1/10');
+    await vi.waitFor(() => expect(host.calls).toContain('follow 1/10'));
+    await select.setValue('filter');
+    await control.find('input').setValue('nonsense');
+    await control.find('form').trigger('submit');
+    await vi.waitFor(() =>
+      expect(useConnectionStore().notices.map(({ text }) => text)).toEqual([
+        "which packets to follow: it has 'nonsense'",
+      ]),
+    );
+    expect(useJourneysStore().choice).toBe('1/10');
+    await control.find('input').setValue('tcp port 80');
+    await control.find('form').trigger('submit');
+    await vi.waitFor(() => expect(useJourneysStore().choice).toBe('tcp port 80'));
+    expect(select.element.value).toBe('filter');
+    await select.setValue('');
+    await vi.waitFor(() => expect(useJourneysStore().choice).toBe(''));
+    expect(host.calls.at(-1)).toBe('follow none');
+    control.unmount();
   });
 });
 
