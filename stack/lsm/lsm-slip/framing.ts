@@ -5,6 +5,8 @@
 import { maxThreads, region, selfThread, u8 } from '../../memory/memory.ts';
 import { MCLBYTES, mFree, mGetCluster, mbuf, ownerTag } from '../../memory/mbuf.ts';
 import { mCopyOut } from '../../memory/mbuf-chain.ts';
+import { compress } from './compress.ts';
+import type { Compression } from './compress.ts';
 import { struct } from '../../memory/struct.ts';
 import type { ViewOf } from '../../memory/struct.ts';
 
@@ -15,26 +17,30 @@ export const ESC_ESC = 0xdd;
 
 /** Longest packet that is sent, with each byte escaped and an END before and behind in a cluster (RFC 1055: 1006 bytes). */
 export const SLIP_MTU_MAX = 1006;
-/** Bytes that are left free in front of a packet that came in. */
-const LEAD = 16;
+/** Bytes that are left free in front of a packet that came in: its header may be rebuilt there. */
+const LEAD = 128;
 /** Longest packet that is taken. */
 const LONGEST = MCLBYTES - LEAD;
 
 const LINE = ownerTag('driver');
 const plain = region('slip packet', SLIP_MTU_MAX * maxThreads + 64) + SLIP_MTU_MAX * selfThread;
 
-/** The bytes on the line of a packet of at most SLIP_MTU_MAX bytes; 0 when buffers are exhausted. The packet stays the caller's. */
-export function slipFrame(m: number): number {
+/**
+ * The bytes on the line of a packet of at most SLIP_MTU_MAX bytes, its header compressed if there is a state for that; 0 when buffers are exhausted. The packet stays the
+ * caller's.
+ */
+export function slipFrame(m: number, compression: Compression | undefined): number {
   const { pktLen, time } = mbuf(m);
   const framed = mGetCluster(LINE, 0);
   if (framed === 0) return 0;
   mCopyOut(m, 0, pktLen, plain);
+  const skipped = compression === undefined ? 0 : compress(compression, plain, pktLen);
   const view = mbuf(framed);
   const begin = view.data;
   let at = begin;
   // What the line may have picked up before ends here.
   u8[at++] = END;
-  for (let i = 0; i < pktLen; i++) {
+  for (let i = skipped; i < pktLen; i++) {
     const byte = u8[plain + i]!;
     if (byte === END || byte === ESC) {
       u8[at++] = ESC;

@@ -1,9 +1,10 @@
 /**
  * lsm-slip: IPv4 over serial lines (RFC 1055; io-pkt, "lsm-slip.so"; sl(4)). Once it is loaded `ifconfig sl0 create` makes an interface, slattach puts it on a serial port, and
- * ifconfig gives it the addresses of both ends. Nothing is negotiated.
+ * ifconfig gives it the addresses of both ends. Nothing is negotiated: link0 compresses headers (RFC 1144), link1 keeps ICMP off the line, link2 compresses once the other
+ * end does.
  */
 import { getText, putText, u8 } from '../../memory/memory.ts';
-import { mFree, mFreeList, mbuf } from '../../memory/mbuf.ts';
+import { mFree, mFreeList, mTrailing, mbuf } from '../../memory/mbuf.ts';
 import { dequeueAll, dequeueSome, enqueue, nextRecord, queueLength } from '../../memory/queue.ts';
 import { slab } from '../../memory/slab.ts';
 import { struct } from '../../memory/struct.ts';
@@ -35,6 +36,18 @@ import type { Plug } from '../../net/plug.ts';
 import type { Stack } from '../../net/stack.ts';
 import { INBOUND, OUTBOUND, tapPacket } from '../../net/tap.ts';
 import { IP_HEADER, IP_PROTO } from '../../netinet/ip.ts';
+import {
+  TYPE_COMPRESSED,
+  TYPE_UNCOMPRESSED,
+  compressions,
+  copyRebuilt,
+  decompress,
+  lostTrack,
+  newCompression,
+  rebuiltBytes,
+  takeUncompressed,
+} from './compress.ts';
+import type { Compression } from './compress.ts';
 import { SLIP_MTU_MAX, dropHalf, receiverFields, slipFrame, slipInput } from './framing.ts';
 
 /** sl(4): an answer of a remote terminal need not wait long behind a packet of bulk data. */
@@ -48,6 +61,9 @@ const slipStruct = struct('slip', {
   ...receiverFields,
   /** Its end of the line (net/plug.ts), 0 while it is on none. */
   line: 'ptr',
+  /** State of header compression (compress.ts), and 1 once the other end compresses. */
+  compression: 'ptr',
+  peerCompresses: 'u8',
   /** Path of the port, for those who ask. */
   port: { bytes: PORT_BYTES },
   /** Packets that could not be taken from the line: not well formed, too long, no buffer. */
@@ -56,7 +72,7 @@ const slipStruct = struct('slip', {
   noIcmp: 'f64',
 });
 type Slip = ViewOf<typeof slipStruct>;
-const slips = slab(slipStruct, 1024);
+const slips = slab(slipStruct, 256);
 
 function slipOf(ifp: Ifnet): Slip {
   return slips.get(ifp.softc);
@@ -96,7 +112,8 @@ function output(ifp: Ifnet, m: number): number {
   view.time = now();
   station(m, STATION.driverOut, ifp.ptr, 0);
   if (ifp.taps !== 0) tapPacket(ifp.taps, m, OUTBOUND, now());
-  const framed = pktLen > SLIP_MTU_MAX ? 0 : slipFrame(m);
+  const compression = isCompressing(ifp) ? compressions.get(slipOf(ifp).compression) : undefined;
+  const framed = pktLen > SLIP_MTU_MAX ? 0 : slipFrame(m, compression);
   if (framed === 0) return refuse(ifp, m, ERRNO.ENOBUFS);
   mFree(m);
   if (!enqueue(plugOut(line), framed)) {
@@ -109,19 +126,54 @@ function output(ifp: Ifnet, m: number): number {
   return 0;
 }
 
+/** link0, or link2 and the other end has begun. */
+function isCompressing(ifp: Ifnet): boolean {
+  if ((ifp.flags & IFF.LINK0) !== 0) return true;
+  return (ifp.flags & IFF.LINK2) !== 0 && slipOf(ifp).peerCompresses !== 0;
+}
+
+/** Makes a packet from the line the IPv4 packet that it stands for; false if it is none. */
+function expand(ifp: Ifnet, m: number): boolean {
+  const slip = slipOf(ifp);
+  const view = mbuf(m);
+  const type = u8[view.data]!;
+  const state = compressions.get(slip.compression);
+  if (type >= TYPE_UNCOMPRESSED) {
+    if ((ifp.flags & (IFF.LINK0 | IFF.LINK2)) === 0) return false;
+    if (type < TYPE_COMPRESSED) {
+      if (!takeUncompressed(state, view.data, view.pktLen)) return false;
+      slip.peerCompresses = 1;
+    } else if (!rebuild(state, m)) return false;
+  }
+  return view.pktLen >= IP_HEADER && u8[view.data]! >>> 4 === 4;
+}
+
+/** Puts the whole header in the place of a compressed one; the data stays where IP headers leave it, at a multiple of 4. */
+function rebuild(state: Compression, m: number): boolean {
+  const view = mbuf(m);
+  const { data, pktLen } = view;
+  const used = decompress(state, data, pktLen);
+  if (used === 0) return false;
+  const header = rebuiltBytes();
+  const payload = pktLen - used;
+  if (mTrailing(view) < header - used) return false;
+  u8.copyWithin(data + header, data + used, data + pktLen);
+  copyRebuilt(data);
+  view.len = header + payload;
+  view.pktLen = view.len;
+  return true;
+}
+
 /** A packet is complete. */
 function input(ifp: Ifnet, m: number): void {
-  if (m === 0) {
+  if (m === 0 || !expand(ifp, m)) {
+    lostTrack(compressions.get(slipOf(ifp).compression));
     slipOf(ifp).spoiled++;
     ifp.ierrors++;
+    if (m !== 0) mFree(m);
     return;
   }
   const view = mbuf(m);
-  if (view.pktLen < IP_HEADER || u8[view.data]! >>> 4 !== 4) {
-    ifp.ierrors++;
-    mFree(m);
-    return;
-  }
   view.rcvif = ifp.ptr;
   view.time = now();
   ifp.ipackets++;
@@ -175,6 +227,7 @@ const driver: Driver = {
     dropHalf(slipOf(ifp));
     const line = lineOf(ifp);
     if (line !== undefined) line.device = 0;
+    compressions.free(slipOf(ifp).compression);
     slips.free(ifp.softc);
   },
   carrier(ifp) {
@@ -195,17 +248,27 @@ const driver: Driver = {
 
 function create(stack: Stack, name: string): number {
   const softc = slips.alloc();
-  if (softc === 0) return 0;
+  const compression = softc === 0 ? 0 : newCompression();
+  if (compression === 0) {
+    if (softc !== 0) slips.free(softc);
+    return 0;
+  }
   const ptr = ifAttach(stack, {
     name,
     type: IFT_SLIP,
     driver: DRIVER.slip,
-    flags: IFF.POINTOPOINT | IFF.MULTICAST,
+    // Compression begins when the other end does.
+    flags: IFF.POINTOPOINT | IFF.MULTICAST | IFF.LINK2,
     mtu: SLIP_MTU,
     mtuMax: SLIP_MTU_MAX,
   });
-  if (ptr === 0) slips.free(softc);
-  else ifnets.get(ptr).softc = softc;
+  if (ptr === 0) {
+    compressions.free(compression);
+    slips.free(softc);
+    return 0;
+  }
+  ifnets.get(ptr).softc = softc;
+  slips.get(softc).compression = compression;
   return ptr;
 }
 
@@ -226,7 +289,7 @@ function configure(ifp: Ifnet, settings: Settings): void {
 
 function describe(ifp: Ifnet): string[] {
   const port = getText(slipOf(ifp).port, PORT_BYTES);
-  return port === '' ? [] : [`line: ${port}`];
+  return port === '' ? [] : [`line: ${port}${isCompressing(ifp) ? ', headers compressed' : ''}`];
 }
 
 registerDriver(DRIVER.slip, driver);

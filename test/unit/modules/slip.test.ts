@@ -30,7 +30,7 @@ describe('on a line', () => {
     await beta('httpd -p 80 &', 'sleep 0.1');
     expect(await alpha('http get http://10.0.0.2/bytes/3000 | wc -c')).toContain('3000');
     expect(await alpha('ifconfig sl0')).toMatch(
-      /sl0: flags=8051<UP,POINTOPOINT,RUNNING,MULTICAST> mtu 296[^]*line: \/dev\/ser1[^]*inet 10\.0\.0\.1 -> 10\.0\.0\.2 /,
+      /sl0: flags=c051<UP,POINTOPOINT,RUNNING,LINK2,MULTICAST> mtu 296[^]*line: \/dev\/ser1[^]*inet 10\.0\.0\.1 -> 10\.0\.0\.2 /,
     );
     expect(await alpha('nicinfo sl0')).toMatch(/serial line[^]*\/dev\/ser1/);
   });
@@ -74,6 +74,42 @@ describe('on a line', () => {
     await alpha('ifconfig sl0 -link1', 'ping -c 1 10.0.0.2');
     await alpha('ifconfig sl0 destroy', 'sleep 0.1', 'ifconfig sl0 create', 'slattach -s 9600 /dev/ser1');
     await alpha('ifconfig sl0 10.0.0.1 10.0.0.2', 'ping -c 1 10.0.0.2');
+  });
+
+  /** Bytes that a node has put on the line so far. */
+  const onLine = (from: number): number => lab.links.get('line')!.directions[from]!.bytes;
+
+  test.each([
+    { time: 'virtual' as const, threads: 1 },
+    { time: 'real' as const, threads: 3 },
+  ])(
+    'link0 compresses the headers of TCP, and link2 does once the other end does, in $time time',
+    async (options) => {
+      lab = await labFrom(LINE.replace('9600', '1000000'), options);
+      // Options that differ in each packet keep it from being compressed.
+      for (const node of ['alpha', 'beta']) await succeed(lab, node, 'sysctl -w net.inet.tcp.timestamps=0');
+      await beta('httpd -p 80 &', 'sleep 0.05');
+      const fetch = 'http get http://10.0.0.2/bytes/30000 | wc -c';
+      const plain = await alpha(fetch);
+      const before = [onLine(0), onLine(1)];
+      await alpha('ifconfig sl0 link0');
+      expect(await alpha(fetch)).toBe(plain);
+      // Most headers are 40 bytes, and 5 or less when they are compressed; 252 bytes of data stay.
+      expect((onLine(1) - before[1]!) / before[1]!).toBeLessThan(0.92);
+      expect((onLine(0) - before[0]!) / before[0]!).toBeLessThan(0.45);
+      expect(await beta('ifconfig sl0')).toContain('line: /dev/ser1, headers compressed');
+      await beta('ifconfig sl0 -link2');
+      expect((await run(lab, 'alpha', 'http get -w 1 http://10.0.0.2/')).status).not.toBe(0);
+    },
+  );
+
+  test('a line that damages what is compressed loses nothing for good', async () => {
+    lab = await labFrom(LINE.replace('{ baud: 9600 }', '{ baud: 1000000 }, corrupt: 2%, loss: 1%'));
+    await beta('httpd -p 80 &', 'sleep 0.05');
+    for (const node of ['alpha', 'beta']) await succeed(lab, node, 'sysctl -w net.inet.tcp.timestamps=0');
+    const whole = await alpha('http get http://10.0.0.2/bytes/40000 | wc -c');
+    await alpha('ifconfig sl0 link0');
+    expect(await alpha('http get http://10.0.0.2/bytes/40000 | wc -c')).toBe(whole);
   });
 
   test('what cannot be is refused with a reason', async () => {
