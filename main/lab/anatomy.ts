@@ -144,6 +144,12 @@ function sourceName(lab: RunningLab, ptr: number, named: readonly NamedStack[]):
   return HANDLER_NAMES[handler] ?? 'other';
 }
 
+/** Names the sources of a running lab: `alpha:en0`, `alpha` (its stack), `link:wire`. */
+export function sourceNames(lab: RunningLab): (source: number) => string {
+  const named = namedStacks(lab);
+  return (source) => sourceName(lab, source, named);
+}
+
 function readThread(lab: RunningLab, thread: number, named: readonly NamedStack[]): ThreadAnatomy {
   const queue = runQueue(thread);
   const { current } = queue;
