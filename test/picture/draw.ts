@@ -16,10 +16,14 @@ const LINE = 19;
 const MARGIN = 3000;
 /** Boxes that are narrower than so many pixels per character have their names below. */
 const CHARACTER = 6.3;
+/** Stations have the time at which their thread looked at the clock last: a little before, ns. */
+const CLOCK_STEP = 2000;
+/** Stations that are no more pixels apart share a badge. */
+const SHARED = 48;
 
 const STYLE = `
   text { font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; fill: #1f2933 }
-  .title { font: 600 15px system-ui, sans-serif } .note, .lane { font: 13px system-ui, sans-serif } .small { font-size: 11px }
+  .title { font: 600 15px system-ui, sans-serif } .note, .lane { font: 13px system-ui, sans-serif } .small { font-size: 11px; white-space: pre }
   .page { fill: #ffffff } .track { fill: #f1f4f8 } .grid { stroke: #d5dce5 }
   .service { fill: #cfe3fb; stroke: #3b7dd8 } .fast { fill: #c9efd2; stroke: #2d9a4b } .link { fill: #e4e7ec; stroke: #8a94a3 }
   .context { fill: #ffdcae; stroke: #d9822b } .badge { fill: #1f2933 } .number { fill: #ffffff; font-weight: 700; font-size: 11px }
@@ -84,7 +88,7 @@ export function draw({ services, contexts, stations }: Recording): string {
   const legendTop = TOP + threads.length * LANE + 44;
   parts.push(...legend(stations, legendTop));
   const height = legendTop + 30 + Math.ceil(stations.length / 2) * LINE + 16;
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="What two threads did while a packet crossed a router">
+  return `<svg xmlns="http://www.w3.org/2000/svg" xml:space="preserve" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" role="img" aria-label="What two threads did while a packet crossed a router">
 <style>${STYLE}</style>
 <rect width="${WIDTH}" height="${height}" class="page"/>
 ${text(12, 26, 'A datagram from left over router to right: what two worker threads did', 'title')}
@@ -115,33 +119,35 @@ function axis(from: number, to: number, x: (time: number) => number, bottom: num
   return parts;
 }
 
-/** The numbers of the stations above the service in which they are; those that share one stand side by side. */
+/** The numbers of the stations above the service in which they are; those that come close together share a badge, and badges do not overlap. */
 function badges(
   stations: Recording['stations'],
   boxes: readonly Span[],
   x: (time: number) => number,
   laneTop: (thread: number) => number,
 ): string[] {
-  const groups = new Map<
-    string,
-    { readonly x: number; readonly thread: number; readonly numbers: number[] }
-  >();
+  const groups: { x: number; readonly thread: number; readonly numbers: number[] }[] = [];
   stations.forEach(({ thread, at, place }, i) => {
-    const own = boxes.filter((span) => span.thread === thread && span.to >= at - 2000);
+    const own = boxes.filter((span) => span.thread === thread && span.to >= at - CLOCK_STEP);
     const near = own.find(({ name }) => name === place) ?? own[0];
-    const begin = near === undefined ? at : Math.max(near.from, at - 2000);
-    const key = `${thread} ${Math.round(x(begin) / 24)}`;
-    const group = groups.get(key) ?? { x: x(begin), thread, numbers: [] };
-    groups.set(key, group);
-    group.numbers.push(i + 1);
+    const position = x(near === undefined ? at : Math.max(near.from, at - CLOCK_STEP));
+    const last = groups.at(-1);
+    if (last?.thread === thread && position - last.x < SHARED) last.numbers.push(i + 1);
+    else
+      groups.push({
+        x: Math.max(position, last?.thread === thread ? last.x + SHARED : 0),
+        thread,
+        numbers: [i + 1],
+      });
   });
-  return [...groups.values()].flatMap(({ x: at, thread, numbers }) => {
+  return groups.flatMap(({ x: at, thread, numbers }) => {
     const words = numbers.length > 2 ? `${numbers[0]!}–${numbers.at(-1)!}` : numbers.join(' ');
     const width = words.length * 7 + 10;
     const y = laneTop(thread) + 6;
+    const left = Math.min(at, WIDTH - RIGHT - width);
     return [
-      `<rect x="${at.toFixed(1)}" y="${y}" width="${width}" height="17" rx="8" class="badge"/>`,
-      text(at + width / 2, y + 12.5, words, 'number', 'middle'),
+      `<rect x="${left.toFixed(1)}" y="${y}" width="${width}" height="17" rx="8" class="badge"/>`,
+      text(left + width / 2, y + 12.5, words, 'number', 'middle'),
     ];
   });
 }
@@ -160,7 +166,7 @@ function legend(stations: Recording['stations'], top: number): string[] {
     ),
     ...stations.map(({ place, text: what, thread }, i) => {
       const column = i < rows ? 0 : 1;
-      const words = `${String(i + 1).padStart(2)}  thread ${thread}  ${place.padEnd(11)} ${what}`;
+      const words = `${String(i + 1).padStart(2)}  thread ${thread}  ${place.padEnd(12)} ${what}`;
       return text(12 + column * 590, top + 30 + (i - column * rows) * LINE, words, 'small');
     }),
   ];

@@ -35,6 +35,8 @@ links:
   wan: { between: ['router:en1', 'right:en0'] }
 `;
 const PORT = 5001;
+/** The threads of a machine that has other work are interrupted: of so many attempts the shortest is shown. */
+const TRIES = 40;
 export const WORKERS = 2;
 
 /** Something that lasted, times in ns of the lab's clock. */
@@ -54,7 +56,7 @@ export interface Recording {
   readonly stations: readonly (JourneyStation & { readonly at: number })[];
 }
 
-/** Runs the lab until a packet has crossed it over the fast path while the trace was on. */
+/** Runs the lab and records packets that cross it over the fast path, from one thread to another. */
 export async function record(): Promise<Recording> {
   const parsed = parseLab(LAB, 'threads');
   if (!parsed.ok) throw new Error(parsed.problems.map(formatProblem).join('\n'));
@@ -69,8 +71,8 @@ export async function record(): Promise<Recording> {
         await libsocket.connect(self, fd, { address: inetAton('10.2.0.2')!, port: PORT });
         // Flows and neighbours are there before anything is recorded.
         await send(self, fd, 200);
-        for (let tries = 0; tries < 50 && recording === undefined; tries++)
-          recording = await attempt(lab, () => send(self, fd, 24));
+        for (let tries = 0; tries < TRIES; tries++)
+          recording = shorter(recording, await attempt(lab, () => send(self, fd, 24)));
         return 0;
       },
       { argv: ['send'] },
@@ -97,6 +99,13 @@ async function receive(self: Process): Promise<number> {
   const fd = await libsocket.socket(self, AF_INET, SOCK_DGRAM, 0);
   await libsocket.bind(self, fd, { address: INADDR_ANY, port: PORT });
   for (;;) await libsocket.recv(self, fd, 100);
+}
+
+/** The one in which the machine let the threads run, and the packet was faster. */
+function shorter(one: Recording | undefined, other: Recording | undefined): Recording | undefined {
+  const lasted = (recording?: Recording): number =>
+    recording === undefined ? Infinity : recording.stations.at(-1)!.at - recording.stations[0]!.at;
+  return lasted(other) < lasted(one) ? other : one;
 }
 
 async function attempt(lab: RunningLab, begin: () => Promise<void>): Promise<Recording | undefined> {
