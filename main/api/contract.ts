@@ -19,6 +19,8 @@ import {
   packetSummarySchema,
   problemSchema,
   ratesSchema,
+  timeActionSchema,
+  timeModeSchema,
 } from './model.ts';
 
 /** The largest capture file a renderer may hand over for viewing, in bytes. */
@@ -52,6 +54,10 @@ export const commands = {
     result: list(problemSchema),
   },
   'lab.examples': { params: nothing, result: list(labExampleSchema) },
+  /** Chooses the lab's clock; a lab that runs begins anew. */
+  'time.mode': { params: v.object({ mode: timeModeSchema }), result: done },
+  /** Answered when it is done, but for `to`: that may take as long as it says. */
+  'time.control': { params: v.object({ action: timeActionSchema }), result: done },
   'packets.points': { params: nothing, result: list(v.string()) },
   /** Starts or replaces this connection's stream of `packets` events. */
   'packets.subscribe': { params: packetSubscriptionSchema, result: done },

@@ -17,6 +17,8 @@ import type {
   PacketSummary,
   Problem,
   Rates,
+  TimeAction,
+  TimeMode,
 } from './model.ts';
 
 export type Unsubscribe = () => void;
@@ -52,6 +54,11 @@ export interface LabHost {
    */
   openLab(lab: LabText): Promise<readonly Problem[]>;
   examples(): Promise<readonly LabExample[]>;
+
+  /** Chooses the clock of the lab; one that runs begins anew. Rejects if the lab cannot run with it: all is as before then. */
+  setTimeMode(mode: TimeMode): Promise<void>;
+  /** Controls virtual time; rejects in real time, and where it cannot be done. */
+  controlTime(action: TimeAction): Promise<void>;
 
   /** Names of the capture points that `PacketSubscription.points` and `PacketSummary.point` use. */
   capturePoints(): readonly string[];

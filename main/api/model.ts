@@ -93,12 +93,15 @@ export const linkSchema = v.object({
 });
 export type LinkDescription = v.InferOutput<typeof linkSchema>;
 
+export const timeModeSchema = v.picklist(['real', 'virtual']);
+export type TimeMode = v.InferOutput<typeof timeModeSchema>;
+
 /** The lab as it is drawn; changes seldom. */
 export const labDescriptionSchema = v.object({
   name: v.string(),
   /** The file it came from, if any. */
   file: v.optional(v.string()),
-  timeMode: v.picklist(['real', 'virtual']),
+  timeMode: timeModeSchema,
   state: runStateSchema,
   /** Increases whenever anything else in the description changes. */
   revision: count,
@@ -151,6 +154,35 @@ export const nodeRatesSchema = v.object({
 });
 export type NodeRates = v.InferOutput<typeof nodeRatesSchema>;
 
+/** How fast virtual time may go by the clock on the wall. */
+export const slowestTime = 0.1;
+export const fastestTime = 100;
+const speed = v.pipe(v.number(), v.minValue(slowestTime), v.maxValue(fastestTime));
+
+/** Virtual time as it is controlled. */
+export const virtualTimeSchema = v.object({
+  /** It stands still between two events. */
+  paused: v.boolean(),
+  speed,
+  /** Events so far. */
+  events: count,
+});
+export type VirtualTimeState = v.InferOutput<typeof virtualTimeSchema>;
+
+/** What virtual time can be told: `next` goes on until a packet has entered a link, `to` until a time of the lab's clock. */
+export const timeActionSchema = v.variant('kind', [
+  v.object({ kind: v.literal('pause') }),
+  v.object({ kind: v.literal('resume') }),
+  v.object({ kind: v.literal('step'), events: v.pipe(count, v.minValue(1), v.maxValue(1_000_000)) }),
+  v.object({ kind: v.literal('next') }),
+  v.object({ kind: v.literal('speed'), speed }),
+  v.object({
+    kind: v.literal('to'),
+    time: v.pipe(v.string(), v.regex(/^\d{1,15}$/, 'expected nanoseconds as decimal digits')),
+  }),
+]);
+export type TimeAction = v.InferOutput<typeof timeActionSchema>;
+
 /** A snapshot of everything that moves. */
 export const ratesSchema = v.object({
   /** `LabDescription.revision` at the time of the sample. */
@@ -158,6 +190,8 @@ export const ratesSchema = v.object({
   state: runStateSchema,
   /** The lab's clock. */
   time: nanoseconds,
+  /** Only while a lab runs in virtual time. */
+  virtual: v.optional(virtualTimeSchema),
   links: list(linkRatesSchema),
   interfaces: list(interfaceRatesSchema),
   nodes: list(nodeRatesSchema),

@@ -166,6 +166,8 @@ function createHandlers(host: LabHost): Handlers {
     'lab.restart': () => after(host.restart()),
     'lab.open': (lab) => host.openLab(lab),
     'lab.examples': () => host.examples(),
+    'time.mode': ({ mode }) => after(host.setTimeMode(mode)),
+    'time.control': ({ action }) => after(host.controlTime(action)),
     'packets.points': () => host.capturePoints(),
     'packets.subscribe': (filter, connection) => {
       connection.unsubscribePackets();

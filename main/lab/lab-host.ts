@@ -1,9 +1,8 @@
 /**
- * The engine behind a window: one lab in real time, its recent packets, its consoles and its logs, as host applications (Electron, the
+ * The engine behind a window: one lab, its recent packets, its consoles and its logs, as host applications (Electron, the
  * web host) are offered them. Starting and stopping take their turns: there is one memory.
  */
 import { basename } from 'node:path';
-import { readClock } from '../../stack/runtime/clock.ts';
 import type { JourneyChoice } from '../../stack/net/journey.ts';
 import { interfaceName } from '../../stack/net/ifnet.ts';
 import type { LabHostFactory, LabConsole, OwnedLabHost, Unsubscribe } from '../api/lab-host.ts';
@@ -23,11 +22,15 @@ import type {
   Problem,
   Rates,
   RunState,
+  TimeAction,
+  TimeMode,
 } from '../api/model.ts';
 import { loadLab } from './file/load.ts';
 import type { NormalLab, Problem as FileProblem } from './file/model.ts';
 import { formatProblem, parseLab } from './file/parse.ts';
 import type { ParsedLab } from './file/parse.ts';
+import type { RunningLab } from './lab.ts';
+import { keepPristine, resetMemory } from './time/memory-state.ts';
 import { openNodeConsole } from './host/console.ts';
 import { describeLab, liveSignature } from './host/describe.ts';
 import { readExamples } from './host/examples.ts';
@@ -41,6 +44,7 @@ import { logLines } from './host/log-lines.ts';
 import { PacketFeed, pointSet } from './host/packet-feed.ts';
 import { detail } from './host/packet-ring.ts';
 import type { RingLimits } from './host/packet-ring.ts';
+import { controlTime, timeState } from './host/time-control.ts';
 import { ViewedCaptures } from './host/viewed-captures.ts';
 
 /** What is kept of a lab's traffic for the packet list. */
@@ -95,6 +99,7 @@ class LabEngineHost implements OwnedLabHost {
   #latest: LabRun | undefined;
   #capture: LiveCapture | undefined;
   #state: RunState = 'stopped';
+  #timeMode: TimeMode = 'real';
   /** What went wrong in this run. */
   #faults: Problem[] = [];
   #revision = 1;
@@ -123,7 +128,7 @@ class LabEngineHost implements OwnedLabHost {
         : { ...describeLab(this.#open.lab, this.#run?.running), file: this.#open.file };
     return {
       ...parts,
-      timeMode: 'real',
+      timeMode: this.#timeMode,
       state: this.#state,
       revision: this.#revision,
       ...(this.#following !== undefined && { journeys: this.#following.text }),
@@ -133,12 +138,14 @@ class LabEngineHost implements OwnedLabHost {
 
   rates(): Rates {
     this.#noticeChanges();
-    const now = this.#run === undefined ? this.#endTime : readClock();
+    const now = this.#run?.time() ?? this.#endTime;
+    const virtual = this.#run?.running.engine.virtual;
     this.#feed.countLost(this.#capture?.newDrops() ?? 0);
     return {
       revision: this.#revision,
       state: this.#state,
       time: String(Math.round(now)),
+      ...(virtual !== undefined && { virtual: timeState(virtual) }),
       ...(this.#run?.rates(now) ?? { links: [], interfaces: [], nodes: [] }),
     };
   }
@@ -175,6 +182,39 @@ class LabEngineHost implements OwnedLabHost {
 
   examples(): Promise<readonly LabExample[]> {
     return readExamples();
+  }
+
+  setTimeMode(mode: TimeMode): Promise<void> {
+    return this.#inTurn(async () => {
+      const [before, ran] = [this.#timeMode, this.#state === 'running'];
+      if (mode === before) return;
+      await this.#stop();
+      this.#timeMode = mode;
+      this.#revision++;
+      if (!ran) return;
+      try {
+        await this.#start();
+      } catch (error) {
+        this.#timeMode = before;
+        await this.#start();
+        throw error;
+      }
+    });
+  }
+
+  async controlTime(action: TimeAction): Promise<void> {
+    const { engine, captures } = this.#runningLab();
+    if (engine.virtual === undefined)
+      throw new Error('the lab runs in real time, which nobody can control; switch to virtual time');
+    const work = controlTime(engine.virtual, action);
+    // How long that takes is up to the speed; only what is wrong with it is known at once.
+    await (action.kind === 'to' ? Promise.race([work, Promise.resolve()]) : work);
+    captures.drain();
+  }
+
+  #runningLab(): RunningLab {
+    if (this.#run === undefined) throw new Error(`the lab is ${this.#state}; run it to control its time`);
+    return this.#run.running;
   }
 
   capturePoints(): readonly string[] {
@@ -266,8 +306,11 @@ class LabEngineHost implements OwnedLabHost {
     if (this.#run !== undefined || this.#ended) return;
     if (this.#open === undefined) throw new Error('no lab is open; open a lab file or an example first');
     this.#faults = [];
+    keepPristine();
+    // What a lab in virtual time does must not depend on what ran before it.
+    if (this.#timeMode === 'virtual') resetMemory();
     try {
-      this.#run = this.#latest = await LabRun.begin(this.#open.lab, this.#modules, {
+      this.#run = this.#latest = await LabRun.begin(this.#open.lab, this.#modules, this.#timeMode, {
         onBuilt: (running) => {
           // Packets of another lab go only now: what stands in the way of this one shows before.
           if (this.#ringOwner !== this.#open) this.clearPackets();
@@ -292,7 +335,7 @@ class LabEngineHost implements OwnedLabHost {
     const run = this.#run;
     this.#capture?.stop();
     this.#capture = undefined;
-    if (run !== undefined) this.#endTime = readClock();
+    if (run !== undefined) this.#endTime = run.time();
     this.#run = undefined;
     this.#setState('stopped');
     await run?.stop();

@@ -10,6 +10,8 @@ import type {
   NodeDescription,
   Problem,
   Rates,
+  TimeAction,
+  TimeMode,
 } from '../../main/api/model.ts';
 import { useConnectionStore } from './connection.ts';
 
@@ -76,6 +78,17 @@ export const useTopologyStore = defineStore('topology', () => {
     busy.value = false;
   }
 
+  async function setTimeMode(mode: TimeMode): Promise<void> {
+    busy.value = true;
+    await connection.request('time.mode', { mode });
+    await refresh();
+    busy.value = false;
+  }
+
+  async function controlTime(action: TimeAction): Promise<void> {
+    await connection.request('time.control', { action });
+  }
+
   /** Opens a lab text; its errors are kept for the problems dialog, and the present lab stays. */
   async function open(name: string, text: string): Promise<void> {
     busy.value = true;
@@ -114,6 +127,8 @@ export const useTopologyStore = defineStore('topology', () => {
     connect,
     refresh,
     control,
+    setTimeMode,
+    controlTime,
     open,
     loadExamples,
     dismissProblems,

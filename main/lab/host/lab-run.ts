@@ -1,16 +1,19 @@
-/** One run of a lab in real time, from its start to its end, as the host follows it. */
+/** One run of a lab, from its start to its end, as the host follows it. */
 import { randomInt } from 'node:crypto';
 import { nullSink } from '../../../stack/kernel/byte-stream.ts';
+import { readClock } from '../../../stack/runtime/clock.ts';
 import type { ByteSink } from '../../../stack/kernel/byte-stream.ts';
-import type { Problem, Rates } from '../../api/model.ts';
+import type { Problem, Rates, TimeMode } from '../../api/model.ts';
 import { interfaceCounters, liveInterfaces } from './live-interfaces.ts';
 import { LinkMeter } from './link-meter.ts';
 import { startLab } from '../lab.ts';
 import type { RunningLab } from '../lab.ts';
 import type { NormalLab } from '../file/model.ts';
+import { VirtualTime } from '../time/virtual-time.ts';
 
 /** A lab counts as started when its start-up lines are through, or after so long: one of them may never end. */
 const PATIENCE_MS = 10_000;
+const VIRTUAL_SEED = 1;
 /** What is kept of the errors that a start-up line prints, characters. */
 const MOST_ERROR_TEXT = 500;
 
@@ -35,13 +38,20 @@ export class LabRun {
   }
 
   /** Builds the lab and begins to start its nodes. @throws Error if it cannot be built; nothing is left behind then. */
-  static async begin(lab: NormalLab, modules: readonly string[], events: RunEvents): Promise<LabRun> {
+  static async begin(
+    lab: NormalLab,
+    modules: readonly string[],
+    mode: TimeMode,
+    events: RunEvents,
+  ): Promise<LabRun> {
     const errors = new Map<string, string>();
     let ready: Promise<RunningLab> | undefined;
     const built = new Promise<RunningLab>((resolve, reject) => {
       ready = startLab(lab, {
-        time: 'real',
-        seed: randomInt(2 ** 31),
+        // What a lab in virtual time does is the same every time.
+        ...(mode === 'virtual'
+          ? { time: mode, seed: VIRTUAL_SEED, virtual: new VirtualTime({ speed: 1 }) }
+          : { time: mode, seed: randomInt(2 ** 31) }),
         modules,
         onBuilt: (running) => {
           events.onBuilt(running);
@@ -68,6 +78,11 @@ export class LabRun {
       timer = setTimeout(resolve, PATIENCE_MS);
     });
     await Promise.race([this.#ready, patience]).finally(() => clearTimeout(timer));
+  }
+
+  /** The lab's clock, ns. */
+  time(): number {
+    return this.running.engine.virtual?.place.time ?? readClock();
   }
 
   /** @param now ns of the lab's clock. */

@@ -86,6 +86,7 @@ export function createSampleHost(): SampleHost {
   const calls: string[] = [];
   const subscribers = new Set<(batch: PacketBatch) => void>();
   let lab = sampleLab();
+  let paused = false;
   let output: (text: string) => void = () => undefined;
   let exit: (status: number) => void = () => undefined;
 
@@ -93,6 +94,7 @@ export function createSampleHost(): SampleHost {
     revision: lab.revision,
     state: lab.state,
     time: '1000000000',
+    ...(lab.timeMode === 'virtual' && { virtual: { paused, speed: 1, events: 42 } }),
     links: [],
     interfaces: [],
     nodes: lab.nodes.map(({ name }) => ({ name, logLines: 0 })),
@@ -127,6 +129,14 @@ export function createSampleHost(): SampleHost {
       return [];
     },
     examples: async () => [{ name: 'two-nodes', description: 'Two nodes', text: 'name: two-nodes\n' }],
+    setTimeMode: async (timeMode) => {
+      calls.push(`time ${timeMode}`);
+      lab = { ...lab, timeMode, revision: lab.revision + 1 };
+    },
+    controlTime: async (action) => {
+      calls.push(`time ${JSON.stringify(action)}`);
+      if (action.kind === 'pause' || action.kind === 'resume') paused = action.kind === 'pause';
+    },
     capturePoints: () => ['link:wire'],
     subscribePackets: (_filter, onBatch) => {
       subscribers.add(onBatch);

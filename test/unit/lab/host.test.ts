@@ -196,3 +196,43 @@ test('without a lab there is a host that says what to do', async () => {
   await expect(opened.start()).rejects.toThrow('open a lab file');
   await expect(createLabHost(join(examples, 'absent.lab.yaml'))).rejects.toThrow('no such file');
 });
+
+test('a lab in virtual time stands still, steps to packets, runs to a time, and begins the same every time', async () => {
+  const opened = await open(twoNodes);
+  await expect(opened.controlTime({ kind: 'pause' })).rejects.toThrow('switch to virtual time');
+  const begin = async (): Promise<string> => {
+    await opened.setTimeMode('virtual');
+    expect(opened.describe()).toMatchObject({ state: 'running', timeMode: 'virtual' });
+    await opened.controlTime({ kind: 'pause' });
+    const before = opened.rates();
+    expect(before.virtual).toMatchObject({ paused: true, speed: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(opened.rates().time).toBe(before.time);
+    await opened.controlTime({ kind: 'speed', speed: 100 });
+    await opened.controlTime({ kind: 'to', time: '2000000000' });
+    await vi.waitFor(() =>
+      expect(opened.rates()).toMatchObject({ time: '2000000000', virtual: { paused: true } }),
+    );
+    await expect(opened.controlTime({ kind: 'to', time: '1' })).rejects.toThrow('is at 2 s already');
+    opened.clearPackets();
+    const infos: string[] = [];
+    const unsubscribe = opened.subscribePackets({ points: ['link:wire'] }, ({ packets }) =>
+      infos.push(...packets.map(({ time, info }) => `${time} ${info}`)),
+    );
+    const { shell } = consoleOn(opened, 'alpha');
+    shell.write('ping -c 2 10.0.0.2\r');
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    for (let i = 1; i <= 4; i++) {
+      await opened.controlTime({ kind: 'next' });
+      await vi.waitFor(() => expect(infos).toHaveLength(i), 2000);
+    }
+    unsubscribe();
+    shell.close();
+    await opened.setTimeMode('real');
+    return infos.join('\n');
+  };
+  const first = await begin();
+  expect(first).toContain('(ping) request');
+  expect(await begin()).toBe(first);
+  expect(opened.describe()).toMatchObject({ state: 'running', timeMode: 'real' });
+});

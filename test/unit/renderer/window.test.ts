@@ -11,6 +11,7 @@ import JourneyPane from '../../../renderer/packets/JourneyPane.vue';
 import JourneyChoice from '../../../renderer/packets/JourneyChoice.vue';
 import OutlineTree from '../../../renderer/outline/OutlineTree.vue';
 import { isAppShortcut, shortcutFor } from '../../../renderer/shell/shortcuts.ts';
+import TopBar from '../../../renderer/shell/TopBar.vue';
 import { useConnectionStore } from '../../../renderer/stores/connection.ts';
 import { useConsolesStore } from '../../../renderer/stores/consoles.ts';
 import { useJourneysStore } from '../../../renderer/stores/journeys.ts';
@@ -64,6 +65,49 @@ describe('the connection', () => {
     const connection = useConnectionStore();
     await connection.request('console.open', { node: 'delta', columns: 80, rows: 24 });
     expect(connection.notices.map(({ text }) => text)).toEqual(['there is no node "delta"']);
+  });
+});
+
+describe('virtual time', () => {
+  it('is switched to, paused, stepped, sped up and sent to a time', async () => {
+    const topology = useTopologyStore();
+    const bar = mount(TopBar);
+    expect(bar.find('[aria-label="Virtual time"]').exists()).toBe(false);
+    await bar.get('.clock button').trigger('click');
+    await vi.waitFor(() => expect(bar.find('[aria-label="Virtual time"]').exists()).toBe(true));
+    await bar.get('[aria-label="Pause"]').trigger('click');
+    await vi.waitFor(() => expect(bar.find('[aria-label="Go on"]').exists()).toBe(true));
+    await bar.get('[aria-label="Step one event"]').trigger('click');
+    await bar.get('[aria-label="Step to the next packet"]').trigger('click');
+    await bar.get('select').setValue('10');
+    await bar.get('.goal').setValue('12.5');
+    await bar.get('form').trigger('submit');
+    await vi.waitFor(() => expect(host.calls.at(-1)).toContain('"to"'));
+    expect(host.calls).toEqual([
+      'time virtual',
+      'time {"kind":"pause"}',
+      'time {"kind":"step","events":1}',
+      'time {"kind":"next"}',
+      'time {"kind":"speed","speed":10}',
+      'time {"kind":"to","time":"12500000000"}',
+    ]);
+    expect(topology.lab?.timeMode).toBe('virtual');
+    bar.unmount();
+  });
+
+  it.each([
+    { kind: 'speed', speed: 0 },
+    { kind: 'speed', speed: 101 },
+    { kind: 'step', events: 0 },
+    { kind: 'step', events: 1e9 },
+    { kind: 'to', time: '-1' },
+    { kind: 'to', time: '1'.repeat(16) },
+    { kind: 'rewind' },
+  ])('the host is not told of %j', async (action) => {
+    const connection = useConnectionStore();
+    await connection.request('time.control', { action } as never);
+    expect(connection.notices[0]?.text).toMatch(/^time\.control: action/);
+    expect(host.calls).toEqual([]);
   });
 });
 
