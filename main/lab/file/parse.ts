@@ -38,7 +38,13 @@ export function parseLab(text: string, fileName: string): ParsedLab {
   const source = v.parse(labSchema, located.value);
   const lab = normalize(source);
   const hints = lintLab(source, lab).map((hint) => toFinding(hint, located));
-  return { ok: true, lab, source, text, warnings: sortUnique([...located.warnings, ...hints].map(toProblem)) };
+  return {
+    ok: true,
+    lab,
+    source,
+    text,
+    warnings: sortUnique([...located.warnings, ...hints].map(toProblem)),
+  };
 }
 
 /** Writes a problem the way compilers do, so that editors can jump to it. */
