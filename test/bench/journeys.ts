@@ -1,5 +1,5 @@
 /**
- * What following packets costs IP's fast path: frames through a node of which none is followed, one in a hundred, and all. The peer is the same path with none.
+ * What following packets costs IP's fast path: frames through a node of which none is followed, one in a thousand, and all. The peer is the same path with none.
  */
 import { runJob } from './child.ts';
 import type { AnyJob } from './jobs/jobs.ts';
@@ -10,7 +10,7 @@ import type { Effort } from './rounds.ts';
 import { row } from './row.ts';
 
 const UNIT = 'Mpps';
-const SAMPLE = 100;
+const SAMPLE = 1000;
 
 export async function benchJourneys({ rounds, seconds, warmUp }: Effort): Promise<Measured[]> {
   const job = (every?: number) =>
