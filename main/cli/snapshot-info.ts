@@ -9,7 +9,7 @@ import { SnapshotError } from '../lab/snapshot/format.ts';
 import type { History } from '../lab/time/history.ts';
 import { usageFailure } from './failure.ts';
 import { print, visible } from './print.ts';
-import { readUsable } from './timed-session.ts';
+import { readUsable } from './usable-snapshot.ts';
 
 /** Resolves to the exit status. */
 export async function showSnapshot(file: string, json: boolean): Promise<number> {

@@ -2,7 +2,7 @@
  * A run from the command line whose time is controlled: it is saved at given times, goes on from where one was saved, and is told by a script to stand still, to step, and to go back.
  */
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { nullSink } from '../../stack/kernel/byte-stream.ts';
 import { EXIT_INTERRUPTED, LONGEST_TIMEOUT_MS, checkCommands, isSameFile, openFiles } from './lab-session.ts';
@@ -10,9 +10,8 @@ import { parseLab, formatProblem } from '../lab/file/parse.ts';
 import type { CaptureFiles } from '../lab/capture-file.ts';
 import type { NormalLab } from '../lab/file/model.ts';
 import type { RunningLab } from '../lab/lab.ts';
-import { SnapshotError } from '../lab/snapshot/format.ts';
 import type { SnapshotFile } from '../lab/snapshot/format.ts';
-import { divergence, readSnapshot, takeSnapshot } from '../lab/snapshot/snapshot.ts';
+import { divergence, takeSnapshot } from '../lab/snapshot/snapshot.ts';
 import { loadZstd } from '../lab/snapshot/zstd.ts';
 import type { Zstd } from '../lab/snapshot/zstd.ts';
 import type { History, Place } from '../lab/time/history.ts';
@@ -26,6 +25,7 @@ import { readLab } from './lab-input.ts';
 import type { LabOptionValues } from './lab-options.ts';
 import { jsonReporter, plainReporter } from './reporter.ts';
 import type { Reporter } from './reporter.ts';
+import { checkHistory, checkModules, readUsable } from './usable-snapshot.ts';
 import { parseTimeCommand, parseTimeScript } from './time-script.ts';
 import type { TimeCommand } from './time-script.ts';
 
@@ -61,9 +61,10 @@ export async function runTimed(
 ): Promise<number> {
   const { lab, text } = await readLab(labFile);
   expectNoPorts(lab, labFile);
-  const end = lastTime(options);
+  const end = lastTime(options, undefined);
   const plan = { commands: options.exec, ...(end !== undefined && { for: end }) };
-  const history = { lab: { file: labFile, text }, seed: options.seed, plan, journal: [] };
+  const modules = moduleNames(options);
+  const history = { lab: { file: labFile, text }, seed: options.seed, modules, plan, journal: [] };
   return runFrom({ lab, history }, options);
 }
 
@@ -80,44 +81,20 @@ export async function continueRun(
       `stackscope: ${file} has a lab that this program refuses:\n${parsed.problems.map(formatProblem).join('\n')}`,
     );
   checkHistory(file, parsed.lab, history);
+  checkModules(file, history.modules, moduleNames(options));
   const early = options.snapshotAt.find(({ time }) => time < place.time);
   if (early !== undefined)
     throw usageFailure(
       `stackscope: ${early.file}: the run goes on at ${place.time / 1e9} s, after that time`,
     );
   const added = options.exec.map((command) => ({ ...command, from: place }));
-  const end = lastTime(options) ?? history.plan.for;
+  const end = lastTime(options, history.plan.for);
   const plan = { commands: [...history.plan.commands, ...added], ...(end !== undefined && { for: end }) };
   return runFrom({ lab: parsed.lab, history: { ...history, plan }, snapshot }, options);
 }
 
-/** Refuses a history that names nodes which its lab has not, or has what only a window can play again. */
-function checkHistory(file: string, lab: NormalLab, { plan, journal }: History): void {
-  const nodes = new Set(lab.nodes.map(({ name }) => name));
-  const inputs = journal.map(({ input }) => input);
-  for (const input of [...plan.commands, ...inputs]) {
-    if ('node' in input && !nodes.has(input.node))
-      throw usageFailure(
-        `stackscope: ${file} is damaged: its history names a node ${input.node}, its lab has none`,
-      );
-  }
-  const other = inputs.find(({ kind }) => kind !== 'exec');
-  if (other !== undefined)
-    throw usageFailure(
-      `stackscope: ${file} has ${other.kind} in its history, which cannot be played again here`,
-    );
-}
-
-/** Reads a snapshot, or fails with what is wrong with it. */
-export async function readUsable(file: string): Promise<SnapshotFile> {
-  // Before any lab: the layout of the memory is that of the program itself.
-  await import('../lab/one-memory.ts');
-  try {
-    return await readSnapshot(file);
-  } catch (error) {
-    if (error instanceof SnapshotError) throw usageFailure(`stackscope: ${file} ${error.message}`);
-    throw error;
-  }
+function moduleNames({ modules }: LabOptionValues): string[] {
+  return modules.map((path) => basename(path));
 }
 
 function expectNoPorts(lab: NormalLab, labFile: string): void {
@@ -128,10 +105,14 @@ function expectNoPorts(lab: NormalLab, labFile: string): void {
     );
 }
 
-/** The run goes on until its time is over, and until it has been saved. */
-function lastTime(options: LabOptionValues & TimeOptionValues): number | undefined {
+/** The run goes on until its time is over, which an earlier part of it may have said, and until it has been saved. */
+function lastTime(
+  options: LabOptionValues & TimeOptionValues,
+  earlier: number | undefined,
+): number | undefined {
   const times = options.snapshotAt.map(({ time }) => time);
-  if (options.for !== undefined) times.push(options.for);
+  const until = options.for ?? earlier;
+  if (until !== undefined) times.push(until);
   return times.length === 0 ? undefined : Math.max(...times);
 }
 

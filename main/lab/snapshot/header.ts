@@ -27,6 +27,7 @@ const inputSchema = v.variant('kind', [
 const historySchema = v.object({
   lab: v.object({ file: text, text }),
   seed: word,
+  modules: list(text),
   plan: v.object({
     commands: list(v.object({ node: text, command: text, from: v.exactOptional(placeSchema) })),
     for: v.exactOptional(time),

@@ -18,7 +18,7 @@ import { loadZstd } from './zstd.ts';
 import type { Zstd } from './zstd.ts';
 
 /** The largest memory and the largest header, packed, take less. */
-const MOST_FILE_BYTES = 3 * 1024 * 1024 * 1024;
+export const MOST_FILE_BYTES = 3 * 1024 * 1024 * 1024;
 /** Differences that a message names. */
 const MOST_DIFFERENCES = 5;
 

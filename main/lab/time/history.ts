@@ -56,6 +56,8 @@ export interface History {
   /** Name of the lab's file, for messages, and its text. */
   readonly lab: { readonly file: string; readonly text: string };
   readonly seed: number;
+  /** Names of the files and folders with modules from outside that nodes could load. */
+  readonly modules: readonly string[];
   readonly plan: Plan;
   readonly journal: readonly JournalEntry[];
 }

@@ -191,7 +191,11 @@ function describe(address: number, place: MemoryPlace, expected: (address: numbe
   const values = `${u32[word >>> 2]!} instead of ${expected(word)}`;
   if (field === undefined || offset === undefined) return `${name}: ${values} at offset ${word - start}`;
   const type = struct!.fields[field]!;
-  if (type === 'f64') return `${name}: ${field} differs (${f64[(start + offset) >>> 3]!})`;
+  if (type === 'f64') {
+    const at = start + offset;
+    const there = new Float64Array(Uint32Array.of(expected(at), expected(at + 4)).buffer)[0]!;
+    return `${name}: ${field} is ${f64[at >>> 3]!} instead of ${there}`;
+  }
   const inside = word - start - offset;
   return `${name}: ${field} is ${values}${inside > 0 ? ` at its offset ${inside}` : ''}`;
 }

@@ -4,6 +4,7 @@
  *
  * On the way, marks are set: digests of the memory after so many events. A replay that does not come by the same marks has gone another way, and is said to have.
  */
+import { basename } from 'node:path';
 import { readClock } from '../../../stack/runtime/clock.ts';
 import { sleepNs } from '../../../stack/runtime/timers.ts';
 import type { ByteSink } from '../../../stack/kernel/byte-stream.ts';
@@ -95,8 +96,9 @@ export class Timeline {
 
   /** What the run up to now follows from. */
   get history(): History {
-    const { source, seed, plan } = this.#options;
-    return { lab: source, seed, plan, journal: [...this.virtual.journal] };
+    const { source, seed, plan, modules = [] } = this.#options;
+    const names = modules.map((path) => basename(path));
+    return { lab: source, seed, modules: names, plan, journal: [...this.virtual.journal] };
   }
 
   /** Lets a command line in from outside, before the next event. */

@@ -1,0 +1,46 @@
+/**
+ * What has to be right with a snapshot before a verb of the command line uses it: each of these fails with what is wrong.
+ */
+import type { NormalLab } from '../lab/file/model.ts';
+import { SnapshotError } from '../lab/snapshot/format.ts';
+import type { SnapshotFile } from '../lab/snapshot/format.ts';
+import { readSnapshot } from '../lab/snapshot/snapshot.ts';
+import type { History } from '../lab/time/history.ts';
+import { usageFailure } from './failure.ts';
+
+/** Reads a snapshot, or fails with what is wrong with it. */
+export async function readUsable(file: string): Promise<SnapshotFile> {
+  // Before any lab: the layout of the memory is that of the program itself.
+  await import('../lab/one-memory.ts');
+  try {
+    return await readSnapshot(file);
+  } catch (error) {
+    if (error instanceof SnapshotError) throw usageFailure(`stackscope: ${file} ${error.message}`);
+    throw error;
+  }
+}
+
+/** Refuses a history that names nodes which its lab has not, or has what only a window can play again. */
+export function checkHistory(file: string, lab: NormalLab, { plan, journal }: History): void {
+  const nodes = new Set(lab.nodes.map(({ name }) => name));
+  const inputs = journal.map(({ input }) => input);
+  for (const input of [...plan.commands, ...inputs]) {
+    if ('node' in input && !nodes.has(input.node))
+      throw usageFailure(
+        `stackscope: ${file} is damaged: its history names a node ${input.node}, its lab has none`,
+      );
+  }
+  const other = inputs.find(({ kind }) => kind !== 'exec');
+  if (other !== undefined)
+    throw usageFailure(
+      `stackscope: ${file} has ${other.kind} in its history, which cannot be played again here`,
+    );
+}
+
+/** Modules from outside are code, which is not in a snapshot: they have to be named again. */
+export function checkModules(file: string, wanted: readonly string[], given: readonly string[]): void {
+  if (wanted.join('\n') === given.join('\n')) return;
+  const list = (names: readonly string[]): string =>
+    names.length === 0 ? 'without --modules' : `with ${names.map((name) => `--modules ${name}`).join(' ')}`;
+  throw usageFailure(`stackscope: ${file} was made ${list(wanted)}; go on from it in the same way`);
+}
