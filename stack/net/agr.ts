@@ -453,7 +453,7 @@ export function installAgr(): void {
       return { mode: agr.fixed !== 0 ? 'static' : 'lacp', ports: names.join(' '), in_use: agr.distributing };
     },
   });
-  registerCloner({ name: 'agr', create, configure, describe });
+  registerCloner({ name: 'agr', driver: DRIVER.agr, create, configure, describe });
   setAggregateInput(input);
   setInputHandler(ETHERTYPE_SLOW, slowInput);
   setCalloutHandler(CALLOUT.agr, (ptr) => settle(agrs.get(ptr)));

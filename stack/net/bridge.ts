@@ -246,7 +246,7 @@ registerDriver(DRIVER.bridge, {
   configuration: () => ({}),
 });
 
-registerCloner({ name: 'bridge', hcOnly: true, create: createBridge });
+registerCloner({ name: 'bridge', driver: DRIVER.bridge, hcOnly: true, create: createBridge });
 
 /** Makes bridges part of the stack in this thread. */
 export function installBridge(): void {

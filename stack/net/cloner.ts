@@ -10,6 +10,8 @@ import type { Stack } from './stack.ts';
 export interface Cloner {
   /** Base name: `bridge` of bridge0. */
   readonly name: string;
+  /** Driver (DRIVER.*) of its interfaces: a card may have such a name, too. */
+  readonly driver: number;
   /** True for what io-pkt-v4 does not have. */
   readonly hcOnly?: boolean;
   /** Why a stack has no such interfaces, and what to do; undefined if it has. For those of loadable modules. */
@@ -54,7 +56,8 @@ export function expectWords(ifp: Ifnet, settings: Settings, known: readonly stri
 
 /** What made an interface; undefined for those of drivers. */
 function clonerOf(ifp: Ifnet): Cloner | undefined {
-  return cloners.get(interfaceName(ifp).replace(/\d+$/, ''));
+  const cloner = cloners.get(interfaceName(ifp).replace(/\d+$/, ''));
+  return cloner?.driver === ifp.driver ? cloner : undefined;
 }
 
 /** Sets up a pseudo-interface; throws SystemError. */

@@ -67,4 +67,4 @@ registerDriver(DRIVER.loopback, {
   output: loopOutput,
 });
 
-registerCloner({ name: 'lo', create: attachLoopback });
+registerCloner({ name: 'lo', driver: DRIVER.loopback, create: attachLoopback });

@@ -369,7 +369,7 @@ export function installVlan(): void {
       return { vlan: vid, parent: parent === 0 ? 'none' : interfaceName(ifnets.get(parent)), priority };
     },
   });
-  registerCloner({ name: 'vlan', create, configure, describe });
+  registerCloner({ name: 'vlan', driver: DRIVER.vlan, create, configure, describe });
   setVlanInput(vlanInput);
   onInterfaceEvent(onEvent);
 }

@@ -329,6 +329,7 @@ export function installTunnel(kind: TunnelKind): void {
   registerDriver(kind.driver, driverFor(kind));
   registerCloner({
     name: kind.name,
+    driver: kind.driver,
     hcOnly: true,
     create: (stack, name) => create(kind, stack, name),
     configure: (ifp, settings) => configure(kind, ifp, settings),

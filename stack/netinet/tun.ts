@@ -300,6 +300,7 @@ export function installTun(): void {
   for (const name of ['tun', 'tap'] as const) {
     registerCloner({
       name,
+      driver: name === 'tap' ? DRIVER.pseudoTap : DRIVER.pseudoTun,
       create: (stack, full) => create(stack, full, name === 'tap'),
       describe: (ifp) => [tunOf(ifp).socket === 0 ? 'device: closed' : 'device: open'],
     });

@@ -295,6 +295,7 @@ function describe(ifp: Ifnet): string[] {
 registerDriver(DRIVER.slip, driver);
 registerCloner({
   name: 'sl',
+  driver: DRIVER.slip,
   hcOnly: true,
   missing: ({ ptr }) =>
     isLoaded(ptr, 'lsm-slip') ? undefined : 'lsm-slip.so is not loaded, use: mount -T io-pkt lsm-slip.so',
