@@ -92,11 +92,17 @@ describe.skipIf(requires({ tools: ['chromium'] }))('the window', () => {
   it('shows the journey of a packet that was followed', async () => {
     await view.tab('Packets').click();
     await page.getByRole('combobox', { name: 'Packets to follow' }).selectOption('all');
+    // They are followed from here on; the second of two is no ping of another test.
+    await page.locator('select.on').waitFor();
     await view.openConsole('alpha');
-    await view.type('ping -c 1 10.0.0.2');
-    await view.terminalShows('1 packets received');
+    await view.type('ping -c 2 -i 0.1 10.0.0.2');
+    await view.terminalShows('2 packets received');
     await view.tab('Packets').click();
-    await view.packetRows().filter({ hasText: 'Echo (ping) request' }).last().click();
+    await view
+      .packetRows()
+      .filter({ hasText: /Echo \(ping\) request.*seq=1/ })
+      .last()
+      .click();
     await page.getByRole('button', { name: 'Journey', exact: true }).click();
     const journey = page.getByRole('region', { name: 'Journey' });
     await journey.getByText('used by the stack: ICMP Echo (ping) request').waitFor();
