@@ -74,7 +74,6 @@ function* linesOf({ header }: SnapshotFile, { nodes, links, image }: Inspection)
 function* historyLines({ plan, journal }: History): Generator<string> {
   for (const { node, command } of plan.commands) yield `command    ${node}: ${command}`;
   for (const { at, input } of journal) {
-    const text = input.kind === 'exec' ? `${input.node}: ${input.command}` : input.kind;
-    yield `let in     at event ${at.events}: ${text}`;
+    yield `let in     at event ${at.events}: ${input.node}: ${input.command}`;
   }
 }

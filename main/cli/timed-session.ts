@@ -202,10 +202,7 @@ class TimedSession implements TimelineListener {
     this.#reporter = options.json ? jsonReporter() : plainReporter(this.#idle);
     this.#timeline = new Timeline({
       lab,
-      source: history.lab,
-      seed: history.seed,
-      plan: history.plan,
-      journal: history.journal,
+      history,
       modules: options.modules,
       paused: options.control !== undefined,
       listener: this,

@@ -20,21 +20,15 @@ export async function readUsable(file: string): Promise<SnapshotFile> {
   }
 }
 
-/** Refuses a history that names nodes which its lab has not, or has what only a window can play again. */
+/** Refuses a history that names nodes which its lab has not. */
 export function checkHistory(file: string, lab: NormalLab, { plan, journal }: History): void {
   const nodes = new Set(lab.nodes.map(({ name }) => name));
-  const inputs = journal.map(({ input }) => input);
-  for (const input of [...plan.commands, ...inputs]) {
-    if ('node' in input && !nodes.has(input.node))
+  for (const { node } of [...plan.commands, ...journal.map(({ input }) => input)]) {
+    if (!nodes.has(node))
       throw usageFailure(
-        `stackscope: ${file} is damaged: its history names a node ${input.node}, its lab has none`,
+        `stackscope: ${file} is damaged: its history names a node ${node}, its lab has none`,
       );
   }
-  const other = inputs.find(({ kind }) => kind !== 'exec');
-  if (other !== undefined)
-    throw usageFailure(
-      `stackscope: ${file} has ${other.kind} in its history, which cannot be played again here`,
-    );
 }
 
 /** Modules from outside are code, which is not in a snapshot: they have to be named again. */

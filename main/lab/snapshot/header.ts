@@ -11,18 +11,10 @@ const word = v.pipe(count, v.maxValue(0xffff_ffff));
 /** ns of the lab's clock. */
 const time = v.pipe(v.number(), v.finite(), v.minValue(0));
 const list = <S extends v.GenericSchema>(item: S) => v.pipe(v.array(item), v.readonly());
-const consoleNumber = v.pipe(count, v.minValue(1));
-const consoleSize = { columns: count, rows: count };
 
 const placeSchema = v.object({ events: count, time });
 
-const inputSchema = v.variant('kind', [
-  v.object({ kind: v.literal('exec'), node: text, command: text }),
-  v.object({ kind: v.literal('console.open'), console: consoleNumber, node: text, ...consoleSize }),
-  v.object({ kind: v.literal('console.write'), console: consoleNumber, text }),
-  v.object({ kind: v.literal('console.resize'), console: consoleNumber, ...consoleSize }),
-  v.object({ kind: v.literal('console.close'), console: consoleNumber }),
-]);
+const inputSchema = v.object({ kind: v.literal('exec'), node: text, command: text });
 
 const historySchema = v.object({
   lab: v.object({ file: text, text }),

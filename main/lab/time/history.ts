@@ -27,24 +27,12 @@ export interface Plan {
   readonly for?: number;
 }
 
-/** Something that came in from outside while the lab ran. Consoles have numbers from 1. */
-export type Input =
-  | { readonly kind: 'exec'; readonly node: string; readonly command: string }
-  | {
-      readonly kind: 'console.open';
-      readonly console: number;
-      readonly node: string;
-      readonly columns: number;
-      readonly rows: number;
-    }
-  | { readonly kind: 'console.write'; readonly console: number; readonly text: string }
-  | {
-      readonly kind: 'console.resize';
-      readonly console: number;
-      readonly columns: number;
-      readonly rows: number;
-    }
-  | { readonly kind: 'console.close'; readonly console: number };
+/** Something that came in from outside while the lab ran: a command line for a node. */
+export interface Input {
+  readonly kind: 'exec';
+  readonly node: string;
+  readonly command: string;
+}
 
 /** An input and where it came in: it is the event after that place. */
 export interface JournalEntry {

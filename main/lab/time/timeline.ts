@@ -4,7 +4,6 @@
  *
  * On the way, marks are set: digests of the memory after so many events. A replay that does not come by the same marks has gone another way, and is said to have.
  */
-import { basename } from 'node:path';
 import { readClock } from '../../../stack/runtime/clock.ts';
 import { sleepNs } from '../../../stack/runtime/timers.ts';
 import type { ByteSink } from '../../../stack/kernel/byte-stream.ts';
@@ -13,7 +12,7 @@ import { runCommandLine } from '../../../stack/utilities/shell/shell.ts';
 import { startLab } from '../lab.ts';
 import type { RunningLab } from '../lab.ts';
 import type { NormalLab } from '../file/model.ts';
-import type { History, Input, JournalEntry, Place, Plan } from './history.ts';
+import type { History, Input, JournalEntry, Place } from './history.ts';
 import { Marks } from './marks.ts';
 import { keepPristine, resetMemory } from './memory-state.ts';
 import { VirtualTime } from './virtual-time.ts';
@@ -38,16 +37,14 @@ export interface TimelineListener {
 
 export interface TimelineOptions {
   readonly lab: NormalLab;
-  /** Name of the lab's file, and its text. */
-  readonly source: History['lab'];
-  readonly seed: number;
-  readonly plan: Plan;
-  /** What came in from outside in an earlier run, and the place where that was saved: the run begins there. */
-  readonly journal?: readonly JournalEntry[];
+  /** What the run follows from, with the journal of an earlier part of it. */
+  readonly history: History;
+  /** The place where that part was saved: the run begins there. */
   readonly from?: Place;
   /** Called at that place; a reason is why the run cannot go on from there. */
   readonly verify?: (lab: RunningLab) => string | undefined;
-  readonly modules?: readonly string[];
+  /** Files and folders of modules from outside, whose names the history has. */
+  readonly modules: readonly string[];
   readonly journey?: JourneyChoice;
   /** It stands still at its beginning. */
   readonly paused: boolean;
@@ -82,8 +79,8 @@ export class Timeline {
 
   /** Begins the run; resolves where it begins, or goes on. */
   async begin(): Promise<void> {
-    const { from, paused, journal = [] } = this.#options;
-    await this.#play(from, paused, journal);
+    const { from, paused, history } = this.#options;
+    await this.#play(from, paused, history.journal);
   }
 
   get virtual(): VirtualTime {
@@ -96,9 +93,7 @@ export class Timeline {
 
   /** What the run up to now follows from. */
   get history(): History {
-    const { source, seed, plan, modules = [] } = this.#options;
-    const names = modules.map((path) => basename(path));
-    return { lab: source, seed, modules: names, plan, journal: [...this.virtual.journal] };
+    return { ...this.#options.history, journal: [...this.virtual.journal] };
   }
 
   /** Lets a command line in from outside, before the next event. */
@@ -180,14 +175,14 @@ export class Timeline {
   }
 
   async #start(playing: Playing): Promise<void> {
-    const { lab, seed, modules, journey, listener } = this.#options;
+    const { lab, history, modules, journey, listener } = this.#options;
     const { virtual } = playing;
     const isLive = (): boolean => this.#isLive(playing);
     await startLab(lab, {
       time: 'virtual',
-      seed,
+      seed: history.seed,
       virtual,
-      ...(modules !== undefined && { modules }),
+      modules,
       ...(journey !== undefined && { journey }),
       onBuilt: (running) => {
         playing.lab = running;
@@ -222,7 +217,7 @@ export class Timeline {
   }
 
   async #runPlan(playing: Playing): Promise<void> {
-    const { commands, for: until } = this.#options.plan;
+    const { commands, for: until } = this.#options.history.plan;
     for (const { node, command, from } of commands) {
       if (this.#playing !== playing) return;
       await this.#runCommand(playing, node, command, (work) => playing.lab!.engine.enter(work, from));
@@ -231,8 +226,6 @@ export class Timeline {
   }
 
   #perform(playing: Playing, input: Input): void {
-    if (input.kind !== 'exec')
-      throw new Error(`the history of a run from the command line has no ${input.kind}`);
     void this.#runCommand(playing, input.node, input.command, (work) => work());
   }
 

@@ -22,7 +22,7 @@ const HEADER: Omit<SnapshotHeader, 'image'> = {
     seed: 7,
     modules: [],
     plan: { commands: [{ node: 'a', command: 'ping b' }] },
-    journal: [{ at: { events: 3, time: 2.5 }, input: { kind: 'console.write', console: 1, text: 'ls\r' } }],
+    journal: [{ at: { events: 3, time: 2.5 }, input: { kind: 'exec', node: 'a', command: 'ls' } }],
   },
   place: { events: 9, time: 1e9 },
   cold: { nodes: [], links: [] },
