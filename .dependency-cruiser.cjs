@@ -2,6 +2,7 @@
 //   renderer -> main/api        main -> stack, drivers        drivers -> stack (memory, runtime, net)
 //   in stack: utilities -> socket -> kernel -> runtime -> memory
 //             lsm, net* and the other protocol folders -> runtime, memory
+//             filter (the languages of the packet filters) stands by itself: all but memory and runtime may use it
 // Type-only imports count like any other.
 
 /** The protocol folders: they know packets, the runtime and the memory, and nothing of messages or programs. */
@@ -66,9 +67,15 @@ module.exports = {
       path: '^stack/',
       pathNot: '^stack/(memory|runtime)/',
     }),
+    forbid(
+      'filter-languages-stand-alone',
+      'What a filter says is text and data: stack/filter knows no packets, no stack and no memory.',
+      '^stack/filter/',
+      { path: '^stack/', pathNot: '^stack/filter/' },
+    ),
     forbid('kernel-on-runtime', 'stack/kernel imports the runtime and the memory only.', '^stack/kernel/', {
       path: '^stack/',
-      pathNot: '^stack/(memory|runtime|kernel)/',
+      pathNot: '^stack/(memory|runtime|kernel|filter)/',
     }),
     forbid(
       'socket-on-kernel',
@@ -80,13 +87,13 @@ module.exports = {
       'utilities-on-socket',
       'What a user types on a node is a program like any other: it uses sockets and messages.',
       '^stack/utilities/',
-      { path: '^stack/', pathNot: '^stack/(memory|runtime|kernel|socket|utilities)/' },
+      { path: '^stack/', pathNot: '^stack/(memory|runtime|kernel|socket|utilities|filter)/' },
     ),
     forbid(
       'protocols-on-runtime',
       'Protocol folders know packets, the runtime and the memory, and nothing of messages or programs.',
       protocols,
-      { path: '^stack/', pathNot: [protocols, '^stack/(memory|runtime)/'] },
+      { path: '^stack/', pathNot: [protocols, '^stack/(memory|runtime|filter)/'] },
     ),
     forbid(
       'modules-are-loaded',
