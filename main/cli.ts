@@ -3,6 +3,7 @@
  * The `stackscope` command: its verbs, and how failures are told. Exit status 0: done; 1: it failed; 2: wrong usage or bad input.
  */
 import { Command } from 'commander';
+import { bpfCommand } from './cli/bpf.ts';
 import { checkCommand } from './cli/check.ts';
 import { EXIT_FAILED, Failure, exitOnMisuse, messageOf } from './cli/failure.ts';
 import { pcapCommand } from './cli/pcap.ts';
@@ -21,7 +22,7 @@ function stackscope(): Command {
     const { createLabHost } = await import('./lab/lab-host.ts');
     return createLabHost(labPath, modules);
   });
-  for (const verb of [runCommand(), topCommand(), snapshotCommand(), checkCommand(), pcapCommand(), serve])
+  for (const verb of [runCommand(), topCommand(), snapshotCommand(), checkCommand(), pcapCommand(), bpfCommand(), serve])
     program.addCommand(verb);
   return exitOnMisuse(program);
 }

@@ -28,17 +28,20 @@ interface RecordWriter {
 /**
  * Copies everything readable; the sink is flushed but not closed.
  *
+ * @param keeps which records to copy, all if left out; it is asked for every one in file order.
  * @throws ConversionError if the target format cannot hold the source (several link types, times out of range).
  */
 export async function convertCapture(
   source: CaptureSource,
   sink: BatchSink,
   format: OutputFormat,
+  keeps: (record: CaptureRecord) => boolean = () => true,
 ): Promise<ConvertResult> {
   const writer = format === 'pcapng' ? new NgConverter(sink) : new ClassicConverter(sink, format);
   const problems: CaptureProblem[] = [];
   let packets = 0;
   for await (const record of captureRecords(source)) {
+    if (!keeps(record)) continue;
     if (record.kind === 'problem') problems.push(record.problem);
     else if (record.kind === 'packet') packets++;
     writeRecord(writer, record, packets);

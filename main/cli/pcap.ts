@@ -1,16 +1,15 @@
 /** `stackscope pcap`: what is in capture files, and conversion between their formats. */
-import { renameSync, rmSync, statSync } from 'node:fs';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { ConversionError, convertCapture } from '../capture/convert.ts';
 import type { OutputFormat } from '../capture/convert.ts';
-import { dissect } from '../capture/dissect/dissect.ts';
-import type { CaptureInterface, CapturedPacket, CaptureProblem } from '../capture/packet.ts';
+import type { CaptureInterface, CaptureProblem } from '../capture/packet.ts';
 import { captureRecords } from '../capture/read.ts';
-import { fileSink } from '../capture/sink.ts';
 import { linkTypesOf, summarizeCapture } from '../capture/summary.ts';
 import type { CaptureSummary } from '../capture/summary.ts';
 import { isoTime, secondsText } from '../capture/time-text.ts';
 import { EXIT_FAILED, EXIT_USAGE, exitOnMisuse, messageOf } from './failure.ts';
+import { packetJson, packetLine } from './packet-line.ts';
+import { formatOfName, isSameFile, writeOutput } from './output-file.ts';
 import { journeyCommand } from './pcap-journey.ts';
 import { print, visible } from './print.ts';
 import { replayCommand } from './replay.ts';
@@ -69,10 +68,6 @@ function convertCommand(): Command {
 function parseCount(text: string): number {
   if (!/^[0-9]+$/.test(text)) throw new InvalidArgumentError('It must be a whole number, 0 or more.');
   return Number(text);
-}
-
-function formatOfName(path: string): OutputFormat {
-  return path.toLowerCase().endsWith('ng') ? 'pcapng' : 'pcap';
 }
 
 /** Tells the user about a problem and raises the exit status accordingly. */
@@ -164,64 +159,26 @@ async function listPackets(file: string, limit: number, json: boolean): Promise<
       const { packet } = record;
       if (packet.untimed !== true) first ??= packet.time;
       const linkType = interfaces[packet.interfaceId]?.linkType ?? 0;
-      await print(packetLine(number, packet, linkType, first ?? 0n, json));
+      await print(
+        json ? packetJson(number, packet, linkType) : packetLine(number, packet, linkType, first ?? 0n),
+      );
     }
   }
-}
-
-function packetLine(
-  number: number,
-  packet: CapturedPacket,
-  linkType: number,
-  first: bigint,
-  json: boolean,
-): string {
-  const { source, destination, protocol, info } = dissect(packet.data, linkType).columns;
-  const length = packet.originalLength;
-  if (json) {
-    const time = packet.untimed === true ? null : isoTime(packet.time);
-    return JSON.stringify({ number, time, source, destination, protocol, length, info });
-  }
-  const time = packet.untimed === true ? '-' : secondsText(packet.time - first);
-  return [
-    String(number).padStart(5),
-    time.padStart(14),
-    source.padEnd(17),
-    destination.padEnd(17),
-    protocol.padEnd(8),
-    String(length).padStart(5),
-    info,
-  ].join(' ');
 }
 
 async function convert(input: string, output: string, format: OutputFormat): Promise<void> {
   const probe = await firstProblem(input);
   if (probe !== undefined && exitStatus(probe) === EXIT_USAGE) return report(input, probe);
   if (isSameFile(input, output)) return complain(`${input} and ${output} are the same file`, EXIT_USAGE);
-  const target = writableTarget(output);
   try {
-    const sink = fileSink(target);
-    const { problems } = await convertCapture(input, sink, format);
-    sink.close();
-    if (target !== output) renameSync(target, output);
-    for (const problem of problems) report(input, problem);
+    await writeOutput(output, async (sink) => {
+      const { problems } = await convertCapture(input, sink, format);
+      for (const problem of problems) report(input, problem);
+    });
   } catch (error) {
-    if (target !== output) rmSync(target, { force: true });
     if (error instanceof ConversionError) complain(`${input}: ${error.message}`, EXIT_PARTIAL);
     else complain(`cannot write ${output}: ${messageOf(error)}`, EXIT_USAGE);
   }
-}
-
-/** Ordinary files are written under another name first, so that a failure leaves an old file as it was. */
-function writableTarget(output: string): string {
-  const existing = statSync(output, { throwIfNoEntry: false });
-  return existing === undefined || existing.isFile() ? `${output}.part` : output;
-}
-
-function isSameFile(input: string, output: string): boolean {
-  const target = statSync(output, { throwIfNoEntry: false });
-  const source = statSync(input);
-  return target?.ino === source.ino && target.dev === source.dev;
 }
 
 /** The problem a file begins with, so that nothing is overwritten for the sake of a file that is no capture. */

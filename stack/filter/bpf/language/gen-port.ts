@@ -1,0 +1,141 @@
+/** Ports of TCP, UDP and SCTP over IPv4 (first fragments only) and IPv6 (without extension headers). */
+import { equals, ipv4TransportPlace, ipv6TransportPlace, load, loadNetwork, masked } from './generation.ts';
+import type { Generation } from './generation.ts';
+import { FilterFault } from './error.ts';
+import { directed, invalidQualifier } from './gen-host.ts';
+import { linkTypeIs } from './gen-link-type.ts';
+import { atMost, ipProtocolIs } from './gen-protocol.ts';
+import type { Place } from './link-state.ts';
+import { ETHERTYPE_IP, ETHERTYPE_IPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP } from './numbers.ts';
+import { and, greater, greaterOrEqual, not, or } from './predicate.ts';
+import type { Predicate } from './predicate.ts';
+import { resolvePort } from './resolver.ts';
+import type { Transport } from './resolver.ts';
+import type { Qualifiers } from './syntax.ts';
+import type { Value } from './value.ts';
+
+/** Ports from `low` to `high`, over one transport protocol, or any of the three. */
+export interface PortRange {
+  readonly low: number;
+  readonly high: number;
+  readonly transport: Transport | undefined;
+}
+
+const TRANSPORTS: Readonly<Record<Transport, number>> = {
+  tcp: IPPROTO_TCP,
+  udp: IPPROTO_UDP,
+  sctp: IPPROTO_SCTP,
+};
+
+const HIGHEST_PORT = 0xffff;
+
+/** Whether the packet has one of these ports in the direction asked for. */
+export function hasPort(
+  g: Generation,
+  { low, high, transport }: PortRange,
+  qualifiers: Qualifiers,
+): Predicate {
+  const { column } = qualifiers;
+  const protocols = transport === undefined ? Object.values(TRANSPORTS) : [TRANSPORTS[transport]];
+  const within = (place: Place): Predicate => {
+    const side = (offset: number) => (): Predicate => inRange(g, load(g, place, offset, 2), low, high);
+    return directed(qualifiers, side(0), side(2));
+  };
+  const overIpv6 = and(
+    linkTypeIs(g, ETHERTYPE_IPV6, column),
+    or(...protocols.map((protocol) => equals(g, loadNetwork(g, 6, 1), protocol))),
+    within(ipv6TransportPlace(g)),
+  );
+  const overIpv4 = and(
+    linkTypeIs(g, ETHERTYPE_IP, column),
+    or(...protocols.map((protocol) => ipProtocolIs(g, protocol))),
+    isFirstFragment(g),
+    within(ipv4TransportPlace(g)),
+  );
+  return or(overIpv6, overIpv4);
+}
+
+/** Whether an IPv4 packet holds the beginning of its datagram. */
+export function isFirstFragment(g: Generation): Predicate {
+  return masked(g, loadNetwork(g, 6, 2), 0x1fff, 0);
+}
+
+function inRange(g: Generation, port: Value, low: number, high: number): Predicate {
+  if (low === high) return equals(g, port, low);
+  return and(greaterOrEqual(port, g.values.constant(low)), not(greater(port, g.values.constant(high))));
+}
+
+/**
+ * The transport protocol that qualifiers ask for, undefined for any.
+ *
+ * @throws FilterFault for protocols that have no ports, and directions that ports have not.
+ */
+export function portTransport(qualifiers: Qualifiers): Transport | undefined {
+  const { protocol, direction, type = 'port', column } = qualifiers;
+  if (protocol !== undefined && protocol !== 'tcp' && protocol !== 'udp' && protocol !== 'sctp')
+    throw invalidQualifier(protocol, type, column);
+  if (direction !== undefined && !['src', 'dst', 'or', 'and'].includes(direction))
+    throw invalidQualifier(direction, type, column);
+  return protocol;
+}
+
+/** A port by its number. */
+export function numberedPort(port: number, qualifiers: Qualifiers, column: number): PortRange {
+  const transport = portTransport(qualifiers);
+  atMost(port, HIGHEST_PORT, 'port number', column);
+  return { low: port, high: port, transport };
+}
+
+/** A port by the name of its service: a service of one transport protocol asks for that protocol, too. */
+export function namedPort(g: Generation, name: string, qualifiers: Qualifiers, column: number): PortRange {
+  const wanted = portTransport(qualifiers);
+  const { port, transport } = lookUp(g, name, wanted, column);
+  return { low: port, high: port, transport };
+}
+
+/** `low-high` in either order, each a number or the name of a service; or one of them alone. */
+export function namedRange(g: Generation, text: string, qualifiers: Qualifiers, column: number): PortRange {
+  const wanted = portTransport(qualifiers);
+  const dash = text.indexOf('-');
+  if (dash < 0) return namedPort(g, text, qualifiers, column);
+  const ends = [text.slice(0, dash), text.slice(dash + 1)].map((end) => rangeEnd(g, end, wanted, column));
+  const ports = ends.map(({ port }) => port);
+  const [first, second] = ends;
+  const transport = first?.transport === second?.transport ? first?.transport : wanted;
+  return { low: Math.min(...ports), high: Math.max(...ports), transport };
+}
+
+interface FoundPort {
+  readonly port: number;
+  readonly transport: Transport | undefined;
+}
+
+function rangeEnd(g: Generation, text: string, wanted: Transport | undefined, column: number): FoundPort {
+  if (!/^[0-9]+$/.test(text)) return lookUp(g, text, wanted, column);
+  return { port: atMost(Number(text), HIGHEST_PORT, 'port number', column), transport: wanted };
+}
+
+function lookUp(g: Generation, name: string, wanted: Transport | undefined, column: number): FoundPort {
+  const over = (transport: Transport): number | undefined => resolvePort(g.resolver, name, transport);
+  const tcp = over('tcp');
+  const udp = over('udp');
+  if (wanted === 'sctp') {
+    const port = over('sctp') ?? tcp ?? udp;
+    if (port === undefined) throw unknownPort(name, column);
+    return { port, transport: 'sctp' };
+  }
+  if (wanted !== undefined) {
+    const port = wanted === 'tcp' ? tcp : udp;
+    const other = wanted === 'tcp' ? udp : tcp;
+    if (port !== undefined) return { port, transport: wanted };
+    if (other === undefined) throw unknownPort(name, column);
+    throw new FilterFault(`port '${name}' is ${wanted === 'tcp' ? 'udp' : 'tcp'}`, column);
+  }
+  const port = tcp ?? udp;
+  if (port === undefined) throw unknownPort(name, column);
+  return { port, transport: tcp === udp ? undefined : tcp === undefined ? 'udp' : 'tcp' };
+}
+
+function unknownPort(name: string, column: number): FilterFault {
+  return new FilterFault(`unknown port '${name}'`, column, 'a port number or the name of a service');
+}
