@@ -7,6 +7,7 @@ import { bpfCommand } from './cli/bpf.ts';
 import { checkCommand } from './cli/check.ts';
 import { EXIT_FAILED, Failure, exitOnMisuse, messageOf } from './cli/failure.ts';
 import { pcapCommand } from './cli/pcap.ts';
+import { pfCommand } from './cli/pf.ts';
 import { runCommand } from './cli/run.ts';
 import { serveCommand } from './cli/serve.ts';
 import { snapshotCommand } from './cli/snapshot.ts';
@@ -22,7 +23,16 @@ function stackscope(): Command {
     const { createLabHost } = await import('./lab/lab-host.ts');
     return createLabHost(labPath, modules);
   });
-  for (const verb of [runCommand(), topCommand(), snapshotCommand(), checkCommand(), pcapCommand(), bpfCommand(), serve])
+  for (const verb of [
+    runCommand(),
+    topCommand(),
+    snapshotCommand(),
+    checkCommand(),
+    pcapCommand(),
+    bpfCommand(),
+    pfCommand(),
+    serve,
+  ])
     program.addCommand(verb);
   return exitOnMisuse(program);
 }

@@ -143,14 +143,20 @@ export type PfAction = 'pass' | 'block' | 'scrub' | 'nat' | 'binat' | 'rdr' | 'a
 export interface PfRule {
   /** Line of pf.conf on which it begins, from 1. */
   readonly line: number;
+  /** `$nr`, as listings of the file number it: from 0 in its anchor, in 3.7 in the whole file; binat rules have none. */
+  readonly number?: number;
   /** `anchor` in the part that its keyword names: nat-anchor is an anchor in `nat`. */
   readonly action: PfAction;
   /** `no scrub`, `no nat` ...: what matches is left alone. */
   readonly no?: true;
   /** Of an anchor: its path, perhaps with a wildcard at the end: `spam`, `ftp/*`, `/top`. */
   readonly anchor?: string;
+  /** The rules of the anchor stand in braces behind it. */
+  readonly inline?: true;
   readonly direction?: 'in' | 'out';
   readonly log?: 'log' | 'all';
+  /** `log (user)`: the owner of the socket is looked up and logged, too. */
+  readonly logUser?: true;
   /** N of `log (to pflogN)`; default 0. */
   readonly logInterface?: number;
   readonly quick?: true;
@@ -203,10 +209,14 @@ export interface PfTable {
   readonly name: string;
   readonly persist?: true;
   readonly const?: true;
-  /** Absent: the table is only declared; what it holds stays. */
+  /** Absent: the table is only declared; what it holds stays. Those of its files are among them. */
   readonly addresses?: readonly PfTableAddress[];
-  /** Files whose addresses belong to it as well. */
+  /** Files that it was filled from. */
   readonly files?: readonly string[];
+  /** What it was filled with as it was written, for listings: addresses and files in their order. */
+  readonly written?: readonly (
+    { readonly file: string } | { readonly addresses: readonly PfTableAddress[] }
+  )[];
 }
 
 export type PfScheduler = 'cbq' | 'priq' | 'hfsc';
@@ -221,11 +231,20 @@ export interface PfServiceCurve {
   readonly m2: PfBandwidth;
 }
 
+/** A service curve in bit/s and ms. */
+export interface PfCurve {
+  readonly m1: number;
+  readonly d: number;
+  readonly m2: number;
+}
+
 /** `altq on`. */
 export interface PfAltq {
   readonly line: number;
   readonly interface: string;
   readonly scheduler: PfScheduler;
+  /** Of the scheduler itself: those of its root queue. */
+  readonly flags?: readonly PfQueueFlag[];
   /** Absent: that of the interface. */
   readonly bandwidth?: PfBandwidth;
   /** Packets. */
@@ -252,6 +271,14 @@ export interface PfQueue {
   readonly realtime?: PfServiceCurve;
   readonly linkshare?: PfServiceCurve;
   readonly upperlimit?: PfServiceCurve;
+  /** Bandwidth and curves with all shares resolved against the interface and the parent: bit/s. */
+  readonly resolved?: {
+    readonly bits: number;
+    readonly realtime: PfCurve;
+    /** Without one of its own, as much as the bandwidth. */
+    readonly linkshare: PfCurve;
+    readonly upperlimit: PfCurve;
+  };
   readonly children: readonly string[];
 }
 
