@@ -5,9 +5,10 @@
 import { drainCaptures, taps } from '../../stack/net/tap.ts';
 import type { CaptureVisitor } from '../../stack/net/tap.ts';
 import { wallClock } from '../../stack/runtime/clock.ts';
-import { IFT_BRIDGE, IFT_ETHER, ifnets } from '../../stack/net/ifnet.ts';
+import { DLT_EN10MB, DLT_PFLOG } from '../../stack/net/bpf/link-type.ts';
+import { ifnets } from '../../stack/net/ifnet.ts';
 import type { Ifnet } from '../../stack/net/ifnet.ts';
-import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../capture/link-type.ts';
+import { LINKTYPE_ETHERNET, LINKTYPE_PFLOG, LINKTYPE_RAW } from '../capture/link-type.ts';
 import { links } from './link-record.ts';
 
 /** A place where packets can be seen. */
@@ -21,9 +22,10 @@ export interface CapturePlace {
   readonly linkType: number;
 }
 
-/** The link type of what is seen at an interface: those that are no Ethernet show bare IP packets. */
-export function linkTypeOf({ type }: Ifnet): number {
-  return type === IFT_ETHER || type === IFT_BRIDGE ? LINKTYPE_ETHERNET : LINKTYPE_RAW;
+/** The link type of what is seen at an interface: those that have no link header of their own show bare IP packets. */
+export function linkTypeOf({ dlt }: Ifnet): number {
+  if (dlt === DLT_EN10MB) return LINKTYPE_ETHERNET;
+  return dlt === DLT_PFLOG ? LINKTYPE_PFLOG : LINKTYPE_RAW;
 }
 
 /** A packet as it passed a point. `bytes` are valid during the call only. */

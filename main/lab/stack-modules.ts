@@ -8,6 +8,7 @@ import type { NumberedModule } from '../../stack/io-pkt/modules.ts';
 import type { MountReply, MountRequest, MountedModule } from '../../stack/kernel/io-pkt.ts';
 import type { LabNode, StackPort } from '../../stack/kernel/process.ts';
 import type { ResourceManager } from '../../stack/kernel/resource-manager.ts';
+import { bpfPaths } from '../../stack/kernel/bpf-paths.ts';
 import { tunPaths } from '../../stack/kernel/tun-paths.ts';
 import type { TunPaths } from '../../stack/kernel/tun-paths.ts';
 import {
@@ -103,6 +104,7 @@ export class StackModules {
     serveModuleFolder(manager, this.#options.library);
     this.#paths.serve(manager, port);
     this.#devices = tunPaths(manager, port);
+    bpfPaths(manager, this.#options.node, port);
   }
 
   /** Gives the interfaces that programs can open their paths. */

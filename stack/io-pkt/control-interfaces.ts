@@ -58,7 +58,6 @@ const SETTABLE: readonly (keyof typeof IFF)[] = [
   'UP',
   'DEBUG',
   'NOARP',
-  'PROMISC',
   'ALLMULTI',
   'LINK0',
   'LINK1',
@@ -157,7 +156,6 @@ function changeFlag(ifp: Ifnet, name: keyof typeof IFF, on: boolean): void {
     return;
   }
   ifp.flags = on ? ifp.flags | IFF[name] : ifp.flags & ~IFF[name];
-  if (name === 'PROMISC') expectOk(driverOf(ifp).ioctl(ifp, 'promiscuous', on ? 1 : 0), name);
 }
 
 function newAddress(ifp: Ifnet, wanted: ControlIn<'SIOCAIFADDR'>): void {

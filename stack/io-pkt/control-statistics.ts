@@ -25,7 +25,7 @@ import { kernVariable, kernVariables, servingThreads } from './kern-sysctl.ts';
 function socketInfo(so: Socket): SocketInfo[] {
   const protocol = protocolOf(so);
   const { name } = protocol;
-  if (name === 'device') return [];
+  if (name === 'device' || name === 'bpf') return [];
   const names = protocol.names(so);
   const state = protocol.state?.(so);
   const info: SocketInfo = {

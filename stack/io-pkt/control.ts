@@ -12,6 +12,7 @@ import { setControlHandler } from '../net/socket-requests.ts';
 import { stacks } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import type { Controls } from './controls.ts';
+import { bpfControls } from './control-bpf.ts';
 import { bridgeControls } from './control-bridge.ts';
 import { interfaceControls } from './control-interfaces.ts';
 import { moduleControls } from './control-modules.ts';
@@ -24,6 +25,7 @@ const controls: Controls = {
   ...routeControls,
   ...statisticsControls,
   ...moduleControls,
+  ...bpfControls,
 };
 const MESSAGE = ownerTag('message');
 const encoder = new TextEncoder();

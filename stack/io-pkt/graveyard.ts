@@ -7,8 +7,10 @@ import { QUEUE_BYTES, dequeueAll, enqueue, nextRecord, queueAt } from '../memory
 import { ringBell } from '../runtime/messages/post.ts';
 import { announceEvent, driverOf, ifFree, ifUnlist, ifnets } from '../net/ifnet.ts';
 import type { Ifnet } from '../net/ifnet.ts';
+import { freeBuriedDescriptors, hasBuriedDescriptors } from '../net/bpf/descriptor.ts';
 import { stackParts, stacks } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
+import { freeBuriedTaps, hasBuriedTaps } from '../net/tap.ts';
 import { dropFragments } from '../netinet/ip-reassembly.ts';
 
 const graves = queueAt(region('graveyard', QUEUE_BYTES));
@@ -23,6 +25,8 @@ export function buryInterface(stack: Stack, ifp: Ifnet): void {
 
 /** Frees the interfaces that wait for it, and the packets that came in by them. No thread works meanwhile. Says whether there were any. */
 export function freeBuried(): boolean {
+  freeBuriedTaps();
+  freeBuriedDescriptors();
   let ptr = dequeueAll(graves);
   if (ptr === 0) return false;
   while (ptr !== 0) {
@@ -51,5 +55,5 @@ function forget(ifp: Ifnet): void {
 
 /** True while interfaces wait to be freed. */
 export function hasBuried(): boolean {
-  return graves.len !== 0;
+  return graves.len !== 0 || hasBuriedTaps() || hasBuriedDescriptors();
 }

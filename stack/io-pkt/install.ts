@@ -3,6 +3,7 @@
  */
 import '../net/loopback.ts';
 import { installAgr } from '../net/agr.ts';
+import { installBpf } from '../net/bpf/device.ts';
 import { installBridge } from '../net/bridge.ts';
 import { installNetisr } from '../net/netisr.ts';
 import { installSockets } from '../net/socket-requests.ts';
@@ -26,6 +27,7 @@ import { installThreads } from './threads.ts';
 export function installStack(): void {
   installNetisr();
   installBridge();
+  installBpf();
   installSockets();
   installControl();
   installThreads();

@@ -12,6 +12,7 @@ import { deliverReplies } from '../runtime/messages/post.ts';
 import { OP, requests } from '../runtime/messages/request.ts';
 import { requeueAfterDeath, sources } from '../runtime/source.ts';
 import { freeStaged, ifnets, ifnetStruct } from '../net/ifnet.ts';
+import { breakBpfLocks } from '../net/bpf/descriptor.ts';
 import { bridges } from '../net/bridge-record.ts';
 import { breakLogLock } from '../net/log.ts';
 import { finish } from '../net/parking.ts';
@@ -37,6 +38,7 @@ export function recoverFrom(thread: number): number[] {
   });
   breakLogLock(thread);
   breakVlanLocks(thread);
+  breakBpfLocks(thread);
   bridges.each((bridge) => void breakLock(bridge.ptr, thread));
   breakBufferLocks(thread);
   breakSlabLocks(thread);

@@ -105,8 +105,25 @@ export function fstat(self: Process, fd: number): Promise<Stat> {
 }
 
 /** Sends a device command (devctl(), ioctl()). */
-export function devctl(self: Process, fd: number, command: string, data?: unknown): Promise<unknown> {
-  return io(self, fd, 'devctl', { command, data });
+export function devctl(
+  self: Process,
+  fd: number,
+  command: string,
+  data?: unknown,
+  signal = self.signal,
+): Promise<unknown> {
+  return io(self, fd, 'devctl', { command, data }, signal);
+}
+
+/** Waits until one of `events` (POLL*) is there, at most `timeout` ns (negative: without end); resolves to those that are. EINTR when `signal` aborts. */
+export function pollFile(
+  self: Process,
+  fd: number,
+  events: number,
+  timeout: number,
+  signal = self.signal,
+): Promise<number> {
+  return io(self, fd, 'poll', { events, timeout }, signal);
 }
 
 /** Closes any descriptor: of a file, a socket or a connection. Throws EBADF. */

@@ -51,6 +51,8 @@ export interface IoMap {
   lseek: { body: { readonly offset: number; readonly from: 'start' | 'current' | 'end' }; reply: number };
   readdir: { body: object; reply: DirectoryEntry[] };
   stat: { body: object; reply: Stat };
+  /** Waits until one of the events (POLL*) is there, at most `timeout` ns (negative: without end); answers with those that are. */
+  poll: { body: { readonly events: number; readonly timeout: number }; reply: number };
   devctl: { body: { readonly command: string; readonly data: unknown }; reply: unknown };
 }
 export type IoType = keyof IoMap;

@@ -55,6 +55,8 @@ export interface IoFunctions<O> {
   readdir?(context: RequestContext, ocb: O): Awaitable<DirectoryEntry[]>;
   stat?(context: RequestContext, ocb: O): Awaitable<Stat>;
   devctl?(context: RequestContext, ocb: O, command: string, data: unknown): Awaitable<unknown>;
+  /** Waits for events (POLL*), at most `timeout` ns; negative: without end. Absent: it is always ready. */
+  poll?(context: RequestContext, ocb: O, events: number, timeout: number): Awaitable<number>;
   /** The last use of the OCB is over. */
   close?(ocb: O): void;
 }
@@ -161,6 +163,8 @@ export function resourceManager(self: Process): ResourceManager {
         return need(io.readdir, ERRNO.ENOTDIR)(context, block.ocb);
       case 'stat':
         return io.stat?.(context, block.ocb) ?? { kind: 'name', size: 0, mtime: 0, mode: 0o666 };
+      case 'poll':
+        return io.poll?.(context, block.ocb, message.events, message.timeout) ?? message.events;
       case 'devctl':
         return need(io.devctl, ERRNO.ENOTTY)(context, block.ocb, message.command, message.data);
     }

@@ -149,6 +149,26 @@ function unblock(stack: number, target: number, call: number): void {
   postRequest(ptr);
 }
 
+/**
+ * Makes a call in place of a client of a resource manager.
+ * @param what what is called, for the text of the error
+ * @param signal ends the call with EINTR when the client gives up
+ * @throws SystemError with the stack's errno
+ */
+export async function callForClient(
+  stack: number,
+  what: string,
+  message: StackCall,
+  signal?: AbortSignal,
+): Promise<Reply> {
+  const pending = callStack(stack, message);
+  signal?.addEventListener('abort', pending.cancel, { once: true });
+  const reply = await pending.reply;
+  signal?.removeEventListener('abort', pending.cancel);
+  if (reply.status !== 0) throw new SystemError(reply.status, what);
+  return reply;
+}
+
 /** Copies the data of a reply out (one copy) and frees it. */
 export function takeData(reply: Reply): Buffer {
   const bytes = Buffer.allocUnsafe(reply.chainLen);

@@ -7,8 +7,7 @@ import { AF_LINK, MSG_DONTWAIT, OP, SOCK_RAW } from '../runtime/messages/request
 import { O_NONBLOCK, O_RDWR } from './io-message.ts';
 import type { StackPort } from './process.ts';
 import type { IoFunctions, RequestContext, ResourceManager } from './resource-manager.ts';
-import { callStack, takeData } from './stack-client.ts';
-import type { Reply, StackCall } from './stack-client.ts';
+import { callForClient, callStack, takeData } from './stack-client.ts';
 
 /** Bytes in front of what is written, for headers; behind 14 bytes of Ethernet an IP header is aligned. */
 const LEAD = 82;
@@ -30,30 +29,16 @@ export interface TunPaths {
   update(interfaces: readonly TunInterface[]): void;
 }
 
-async function call(
-  stack: number,
-  what: string,
-  message: StackCall,
-  context?: RequestContext,
-): Promise<Reply> {
-  const pending = callStack(stack, message);
-  context?.signal.addEventListener('abort', pending.cancel, { once: true });
-  const reply = await pending.reply;
-  context?.signal.removeEventListener('abort', pending.cancel);
-  if (reply.status !== 0) throw new SystemError(reply.status, what);
-  return reply;
-}
-
 function ioOf(stack: number): IoFunctions<Ocb> {
   const waitFlag = ({ flags }: Ocb): number => ((flags & O_NONBLOCK) !== 0 ? MSG_DONTWAIT : 0);
   return {
     async read(context, ocb, bytes) {
       const message = { op: OP.recv, socket: ocb.socket, a: bytes, flags: waitFlag(ocb) };
-      return takeData(await call(stack, 'read', message, context));
+      return takeData(await callForClient(stack, 'read', message, context.signal));
     },
     async write(_context, ocb, data) {
       if (data.length === 0) throw new SystemError(ERRNO.EINVAL, 'write');
-      await call(stack, 'write', { op: OP.send, socket: ocb.socket, data, lead: LEAD });
+      await callForClient(stack, 'write', { op: OP.send, socket: ocb.socket, data, lead: LEAD });
       return data.length;
     },
     stat: () => ({ kind: 'device', size: 0, mtime: 0, mode: 0o600 }),
@@ -70,10 +55,10 @@ export function tunPaths(manager: ResourceManager, { address, prefix }: StackPor
     const open = async (context: RequestContext, _path: string, flags: number): Promise<Ocb> => {
       if ((flags & O_RDWR) === 0) return { socket: 0, flags };
       const message = { op: OP.socket, a: AF_LINK, b: SOCK_RAW, c: index };
-      const socket = (await call(address, name, message)).value;
+      const socket = (await callForClient(address, name, message)).value;
       if (!context.signal.aborted) return { socket, flags };
       // Whoever wanted it has gone meanwhile.
-      await call(address, name, { op: OP.close, socket });
+      await callForClient(address, name, { op: OP.close, socket });
       throw new SystemError(ERRNO.EINTR, name);
     };
     const detach = manager.attach<Ocb>(`${prefix}/dev/${name}`, { open }, ioOf(address));

@@ -97,6 +97,7 @@ export const OWNERS = [
   'tcp reassembly',
   'module',
   'test',
+  'bpf',
 ] as const;
 export type Owner = (typeof OWNERS)[number];
 const ownerIds = new Map<string, number>(OWNERS.map((name, id) => [name, id]));

@@ -62,8 +62,6 @@ export const agrPortStruct = struct('agrPort', {
   selected: 'u8',
   /** 1 if senders know that it distributes. */
   distributes: 'u8',
-  /** 1 if its interface was promiscuous before. */
-  wasPromiscuous: 'u8',
   /** 1: the partner needs to be told something. */
   needToTransmit: 'u8',
   /** LACPDUs sent in the second that began at `sentSince`. */

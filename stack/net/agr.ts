@@ -38,6 +38,7 @@ import {
   driverOf,
   findInterface,
   ifAttach,
+  ifPromisc,
   ifQueue,
   ifnets,
   interfaceName,
@@ -210,11 +211,6 @@ function tellSenders(agr: Agr): void {
   );
 }
 
-function setPromiscuous(ifp: Ifnet, on: boolean): void {
-  ifp.flags = on ? ifp.flags | IFF.PROMISC : ifp.flags & ~IFF.PROMISC;
-  driverOf(ifp).ioctl(ifp, 'promiscuous', on ? 1 : 0);
-}
-
 /** Switches a port on, should it be off. Throws SystemError. */
 function bringUp(ifp: Ifnet): void {
   if ((ifp.flags & IFF.UP) !== 0) return;
@@ -260,7 +256,6 @@ function attachPort(own: Ifnet, ifp: Ifnet): void {
   const ptr = addPort(agr, ifp.ptr);
   if (ptr === 0) throw new SystemError(ERRNO.ENOBUFS, interfaceName(ifp));
   const port = agrPorts.get(ptr);
-  port.wasPromiscuous = (ifp.flags & IFF.PROMISC) !== 0 ? 1 : 0;
   if (first) {
     copyMac(own.mac, ifp.mac);
     own.mtu = ifp.mtu;
@@ -269,7 +264,7 @@ function attachPort(own: Ifnet, ifp: Ifnet): void {
   }
   initializePort(agr, port);
   ifp.aggregate = ptr;
-  setPromiscuous(ifp, true);
+  ifPromisc(ifp, true);
   limitMtu(own, agr);
   settle(agr);
 }
@@ -278,7 +273,7 @@ function attachPort(own: Ifnet, ifp: Ifnet): void {
 function detachPort(agr: Agr, port: AgrPort): void {
   const ifp = ifnets.get(port.interface);
   if (agr.fixed === 0) lacpLeave(port, now());
-  if (port.wasPromiscuous === 0) setPromiscuous(ifp, false);
+  ifPromisc(ifp, false);
   port.mux = MUX.detached;
   updateDistribution(agr);
   dropPort(agr, port);

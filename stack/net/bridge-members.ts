@@ -2,7 +2,6 @@
  * Members of bridge interfaces: Ethernet interfaces of the same stack and with the same MTU, which are promiscuous while they are members. In the stack context,
  * or while no thread works.
  */
-import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO, SystemError } from '../runtime/messages/errno.ts';
 import { addressesChanged, changeBridge } from './bridge-change.ts';
 import {
@@ -17,7 +16,7 @@ import {
 import type { Bridge, BridgePort } from './bridge-record.ts';
 import { flushAddresses } from './bridge-table.ts';
 import { copyMac } from './ethernet.ts';
-import { IFT_ETHER, driverOf, ifnets, interfaceName } from './ifnet.ts';
+import { IFT_ETHER, ifPromisc, ifnets, interfaceName } from './ifnet.ts';
 import type { Ifnet } from './ifnet.ts';
 import { stpRemovePort } from './stp-events.ts';
 
@@ -67,11 +66,6 @@ function checkMember(bridge: Bridge, ifp: Ifnet): void {
     throw new SystemError(ERRNO.ENOSPC, `${nameOf(bridge)} has ${MOST_PORTS} members, the most there can be`);
 }
 
-function setPromiscuous(ifp: Ifnet, on: boolean): void {
-  ifp.flags = on ? ifp.flags | IFF.PROMISC : ifp.flags & ~IFF.PROMISC;
-  driverOf(ifp).ioctl(ifp, 'promiscuous', on ? 1 : 0);
-}
-
 /** Makes an interface a member. Throws SystemError. */
 export function addMember(bridge: Bridge, ifp: Ifnet): void {
   checkMember(bridge, ifp);
@@ -80,20 +74,18 @@ export function addMember(bridge: Bridge, ifp: Ifnet): void {
     added = addPort(bridge, ifp.ptr, ifp.index <= MOST_PORTS ? ifp.index : 0);
     if (added === 0) return;
     const port = bridgePorts.get(added);
-    port.wasPromiscuous = (ifp.flags & IFF.PROMISC) !== 0 ? 1 : 0;
     copyMac(port.mac, ifp.mac);
     addressesChanged(bridge, time);
     updateMtu(bridge);
   });
   if (added === 0) throw new SystemError(ERRNO.ENOBUFS, interfaceName(ifp));
   ifp.bridge = added;
-  setPromiscuous(ifp, true);
+  ifPromisc(ifp, true);
 }
 
 /** Takes a member out. */
 export function removeMember(bridge: Bridge, port: BridgePort): void {
   const ifp = ifnets.get(port.end);
-  const keep = port.wasPromiscuous !== 0;
   changeBridge(bridge, (time) => {
     if ((port.flags & PORT_SPANS) !== 0) stpRemovePort(bridge, port, time);
     flushAddresses(bridge, port.ptr, true);
@@ -102,7 +94,7 @@ export function removeMember(bridge: Bridge, port: BridgePort): void {
     updateMtu(bridge);
   });
   ifp.bridge = 0;
-  if (!keep) setPromiscuous(ifp, false);
+  ifPromisc(ifp, false);
 }
 
 /** A bridge carries what all its members carry. */

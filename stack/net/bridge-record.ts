@@ -95,8 +95,6 @@ export const bridgePortStruct = struct('bridgePort', {
   end: 'ptr',
   flags: 'u32',
   state: 'u8',
-  /** 1 if its interface was promiscuous before. */
-  wasPromiscuous: 'u8',
   number: 'u16',
   /** Address of its end: source of what the bridge itself sends. */
   mac: { bytes: 8 },

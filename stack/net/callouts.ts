@@ -15,6 +15,7 @@ export const CALLOUT = {
   bridge: 11,
   module: 12,
   agr: 13,
+  bpf: 14,
 } as const;
 
 export type CalloutHandler = (arg: number) => void;

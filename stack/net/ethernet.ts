@@ -82,7 +82,12 @@ export function etherOutput(ifp: Ifnet, m: number, destination: number, type: nu
   } else copyMac(p, destination);
   copyMac(p + ETHER_ADDRESS, ifp.mac);
   putBe16(p + 12, type);
-  if (following()) beginJourney(frame, ETHER_HEADER, type);
+  return etherTransmit(ifp, frame);
+}
+
+/** Sends a frame that has its Ethernet header, contiguous. Returns 0 or an errno; the frame is gone in any case. */
+export function etherTransmit(ifp: Ifnet, frame: number): number {
+  if (following()) beginJourney(frame, ETHER_HEADER, be16(mbuf(frame).data + 12));
   return ifp.bridge === 0 ? ifQueue(ifp, frame) : bridgeOutput(ifp, frame);
 }
 

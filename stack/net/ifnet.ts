@@ -23,6 +23,7 @@ import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { HANDLER, KIND, freeSource, newSource } from '../runtime/source.ts';
 import { STATION, station } from './journey.ts';
+import { DLT_EN10MB, DLT_NULL } from './bpf/link-type.ts';
 import { stacks, sysctlValue } from './stack.ts';
 import type { Stack } from './stack.ts';
 import { SYSCTL } from './sysctl.ts';
@@ -57,6 +58,10 @@ export const ifnetStruct = struct('ifnet', {
   priority: 'u8',
   /** 1 if its driver is not safe for more than one thread at a time. */
   single: 'u8',
+  /** Link type of what is seen on it: DLT_* (bpf/link-header.ts). */
+  dlt: 'u8',
+  /** How many want all frames of its device (ifPromisc). */
+  promiscuous: 'u8',
   /** Held during the driver's start(): any thread may send. */
   txLock: 'i32',
   flags: 'u32',
@@ -210,6 +215,8 @@ export interface InterfaceOptions {
   readonly flags: number;
   readonly mtu: number;
   readonly mtuMax: number;
+  /** Link type of what is seen on it (DLT_*); default: Ethernet for Ethernet cards and bridges, an address family in front of packets for others. */
+  readonly dlt?: number;
   /** Priority of its receive work, 1..63; default: that of the stack. */
   readonly priority?: number;
   /** As of its driver, unless the device is another than the rest. */
@@ -246,6 +253,8 @@ export function ifAttach(stack: Stack, options: InterfaceOptions): number {
   ifp.flags = options.flags;
   ifp.mtu = options.mtu;
   ifp.mtuMax = options.mtuMax;
+  ifp.dlt =
+    options.dlt ?? (options.type === IFT_ETHER || options.type === IFT_BRIDGE ? DLT_EN10MB : DLT_NULL);
   ifp.priority = options.priority ?? 0;
   ifp.single = (options.singleThreaded ?? drivers[options.driver]?.singleThreaded) === true ? 1 : 0;
   sendQueue(ifp).max = sysctlValue(stack.ptr, SYSCTL.ifQueueLength);
@@ -317,6 +326,16 @@ export function findInterface(stack: Stack, name: string): Ifnet | undefined {
     if (interfaceName(ifnets.get(ptr)) === name) return ifnets.get(ptr);
   }
   return undefined;
+}
+
+/**
+ * Switches promiscuous mode for one more that wants it, or one less (ifpromisc): the interface has it while there are any. Returns 0 or an errno of the driver. In the
+ * stack context.
+ */
+export function ifPromisc(ifp: Ifnet, on: boolean): number {
+  if (on ? ifp.promiscuous++ > 0 : --ifp.promiscuous > 0) return 0;
+  ifp.flags = on ? ifp.flags | IFF.PROMISC : ifp.flags & ~IFF.PROMISC;
+  return driverOf(ifp).ioctl(ifp, 'promiscuous', on ? 1 : 0);
 }
 
 /** The class of an address, as one bit. */

@@ -56,6 +56,14 @@ export function setModuleInput(
   watchInput = watch;
 }
 
+/** Has those told who wait for what layer 2 has left for them in a stack; says whether there was anything. */
+let wakeListeners: (stack: number) => boolean = () => false;
+
+/** Says who tells them. */
+export function setListenerWake(wake: (stack: number) => boolean): void {
+  wakeListeners = wake;
+}
+
 /** Says who carries out requests of clients, and what is to be done when a batch is finished (polls). */
 export function setRequestHandler(handler: (request: number) => void, finish: (stack: number) => void): void {
   runRequest = handler;
@@ -87,7 +95,7 @@ function round(stack: number): boolean {
   const { input, requests, wheel } = stackParts(stack);
   const packets = dequeueAll(input);
   if (packets !== 0) inputBatch(stack, packets);
-  let any = packets !== 0;
+  let any = wakeListeners(stack) || packets !== 0;
   for (let request = dequeue(requests); request !== 0; request = shouldGiveWay() ? 0 : dequeue(requests)) {
     runRequest(request);
     any = true;
@@ -106,7 +114,7 @@ function round(stack: number): boolean {
 
 function hasWork(stack: number): boolean {
   const { input, requests } = stackParts(stack);
-  return queueLength(input) !== 0 || queueLength(requests) !== 0;
+  return queueLength(input) !== 0 || queueLength(requests) !== 0 || stacks.get(stack).bpfDue !== 0;
 }
 
 /** Has the stack's own source serve what waits: packets at its own priority, requests alone at that of the first one's client. */

@@ -9,11 +9,13 @@ import {
   POLLIN,
   POLLNVAL,
   POLLOUT,
+  SOCK_RAW,
   SOCK_STREAM,
   requests,
 } from '../runtime/messages/request.ts';
 import type { Request } from '../runtime/messages/request.ts';
 import { fail, finish, parkPoll, unpark } from './parking.ts';
+import { protocolOf } from './protosw.ts';
 import { sndSpace } from './sockbuf.ts';
 import { SS_CANTRCVMORE, SS_CANTSENDMORE, SS_ISCONNECTED, sockets } from './socket.ts';
 import type { Socket } from './socket.ts';
@@ -23,6 +25,10 @@ import { ERRNO } from '../runtime/messages/errno.ts';
 const ENTRY_BYTES = 8;
 
 function readable(so: Socket): boolean {
+  if (so.type === SOCK_RAW) {
+    const own = protocolOf(so).readable?.(so);
+    if (own !== undefined) return own;
+  }
   return (
     (so.rcvCount > 0 && so.rcvCount >= so.rcvLowat) ||
     (so.type !== SOCK_STREAM && so.rcvFirst !== 0) ||

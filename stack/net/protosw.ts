@@ -2,10 +2,11 @@
  * The protocol switch: what the socket layer asks of a transport protocol (struct protosw, pr_usrreqs). Every function runs in the stack context and
  * returns 0 or an errno unless it says otherwise. Addresses and ports in host order.
  */
+import type { Request } from '../runtime/messages/request.ts';
 import type { Socket } from './socket.ts';
 
 export interface Protocol {
-  readonly name: 'tcp' | 'udp' | 'icmp' | 'raw' | 'device';
+  readonly name: 'tcp' | 'udp' | 'icmp' | 'raw' | 'device' | 'bpf';
   /** Gives a new socket its control block and buffer sizes; `protocol` is the number on the wire. */
   attach(so: Socket, protocol: number): number;
   /** The client closed its last reference: ends the connection as the protocol does; frees control block and socket (soFree) now or later. */
@@ -18,6 +19,12 @@ export interface Protocol {
   shutdown(so: Socket): number;
   /** The client has read: the window may have opened. */
   received(so: Socket): void;
+  /** In place of the receive buffer: answers a read, or returns false if it has to wait. */
+  receive?(so: Socket, request: Request): boolean;
+  /** With that: answers a read whose time-out has ended. */
+  expire?(so: Socket, request: Request): void;
+  /** With that: true if a read would not wait. */
+  readable?(so: Socket): boolean;
   /** Streams: data was appended to the send buffer. */
   send?(so: Socket): number;
   /** Datagrams: sends packet `m` (owned by the protocol from now on) to an address, or to the connected peer when `to` is false. */

@@ -34,7 +34,8 @@ function wouldBlock(request: Request): boolean {
 }
 
 export function receive(so: Socket, request: Request): boolean {
-  return so.type === SOCK_STREAM ? receiveStream(so, request) : receiveRecord(so, request);
+  if (so.type === SOCK_STREAM) return receiveStream(so, request);
+  return protocolOf(so).receive?.(so, request) ?? receiveRecord(so, request);
 }
 
 function receiveStream(so: Socket, request: Request): boolean {

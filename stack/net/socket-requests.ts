@@ -4,12 +4,14 @@
  */
 import { ERRNO } from '../runtime/messages/errno.ts';
 import {
+  AF_BPF,
   AF_INET,
   AF_LINK,
   IPPROTO_ICMP,
   IPPROTO_RAW,
   IPPROTO_TCP,
   IPPROTO_UDP,
+  PROTOCOL_BPF,
   PROTOCOL_DEVICE,
   MSG_DONTWAIT,
   OP,
@@ -78,6 +80,7 @@ function protocolFor(type: number, protocol: number): number {
 function create(request: Request): void {
   const { a: domain, b: type, c: protocol } = request;
   if (domain === AF_LINK) return attachNew(request, SOCK_RAW, PROTOCOL_DEVICE, protocol);
+  if (domain === AF_BPF) return attachNew(request, SOCK_RAW, PROTOCOL_BPF, protocol);
   if (domain !== AF_INET) return fail(request, ERRNO.EAFNOSUPPORT);
   const entry = protocolFor(type, protocol);
   if (entry < 0) return fail(request, -entry);
@@ -283,8 +286,10 @@ function abandonLinger(request: Request): void {
 
 function expire(request: Request): void {
   const isPoll = request.op === OP.poll;
+  const own = request.op === OP.recv ? protocolOf(sockets.get(request.socket)).expire : undefined;
   unpark(request);
   if (isPoll) expirePoll(request);
+  else if (own !== undefined) own(sockets.get(request.socket), request);
   else if (request.op === OP.close) abandonLinger(request);
   else if (request.op === OP.send && request.value > 0) endSend(request, 0);
   else fail(request, ERRNO.EAGAIN);

@@ -97,6 +97,9 @@ export const stackStruct = struct('stack', {
   spareFlows: 'ptr',
   flowTable: { bytes: FLOW_BUCKETS * 4 },
   flowTimer: { bytes: CALLOUT_BYTES },
+  /** First open /dev/bpf (bpf/descriptor.ts), and 1 while layer 2 has left something for the reader of one. */
+  bpfDescriptors: 'ptr',
+  bpfDue: 'u32',
   /** Packet filter hooks that want to see every packet: no flow is used while there are any. */
   activeFilters: 'u32',
   sysctl: { bytes: SYSCTL_BYTES },

@@ -3,9 +3,12 @@
  * Names and defaults are those of NetBSD 4 where it has them.
  */
 import { i32 } from '../memory/memory.ts';
+import { BPF_ENGINE_WORDS } from './bpf/engine.ts';
 import type { SysctlInfo } from '../runtime/messages/control.ts';
 
 interface Variable {
+  /** What its values are called, from 0 on, if they are no numbers. */
+  readonly words?: readonly string[];
   readonly name: string;
   readonly initial: number;
   readonly min: number;
@@ -25,6 +28,16 @@ const number = (name: string, initial: number, min: number, max: number, text: s
   initial,
   min,
   max,
+  text,
+});
+
+/** One of some words; the first to begin with. */
+const choice = (name: string, words: readonly string[], text: string): Variable => ({
+  name,
+  words,
+  initial: 0,
+  min: 0,
+  max: words.length - 1,
   text,
 });
 
@@ -103,6 +116,25 @@ const TABLE = {
   tcpKeepInit: number('net.inet.tcp.keepinit', 75, 1, 3600, 'time-out for establishing a connection, s'),
   arpKeep: number('net.inet.arp.keep', 1200, 1, 86_400, 'life of resolved addresses, s'),
   arpDown: number('net.inet.arp.down', 20, 1, 3600, 'time for which an unresolved address counts as down, s'),
+  bpfBufferSize: number(
+    'net.bpf.bufsize',
+    32_768,
+    32,
+    16_777_216,
+    'default size of the buffers of /dev/bpf, bytes',
+  ),
+  bpfMaxBufferSize: number(
+    'net.bpf.maxbufsize',
+    1_048_576,
+    32,
+    16_777_216,
+    'largest size of the buffers of /dev/bpf, bytes',
+  ),
+  bpfEngine: choice(
+    'net.bpf.engine',
+    BPF_ENGINE_WORDS,
+    'what runs filter programs; auto is the fastest that may run here',
+  ),
   ifQueueLength: number('net.interfaces.ifqmaxlen', 512, 1, 4096, 'length of interface send queues, packets'),
 } as const satisfies Record<string, Variable>;
 
@@ -121,9 +153,21 @@ export function initSysctl(place: number): void {
   for (const key of keys) i32[(place + SYSCTL[key]) >>> 2] = TABLE[key].initial;
 }
 
+/** A value as it is shown. */
+function shown({ words }: Variable, value: number): number | string {
+  return words === undefined ? value : words[value]!;
+}
+
 function info(place: number, key: SysctlName): SysctlInfo {
   const { name, text } = TABLE[key];
-  return { name, value: i32[(place + SYSCTL[key]) >>> 2]!, description: text, writable: true };
+  const value = shown(TABLE[key], i32[(place + SYSCTL[key]) >>> 2]!);
+  return { name, value, description: text, writable: true };
+}
+
+/** The value that a text stands for; undefined if there is none of that name or size. */
+function valueIn({ words, min, max }: Variable, text: string): number | undefined {
+  const value = words === undefined ? Number(text) : words.indexOf(text.trim());
+  return text.trim() === '' || !Number.isInteger(value) || value < min || value > max ? undefined : value;
 }
 
 export function listSysctl(place: number): SysctlInfo[] {
@@ -144,17 +188,20 @@ export function setSysctl(
   place: number,
   name: string,
   text: string,
-): { old: number; value: number } | string {
+): { old: number | string; value: number | string } | string {
   const key = find(name);
   if (key === undefined) return `${name}: no such variable`;
-  const { min, max } = TABLE[key];
-  const value = Number(text);
-  if (text.trim() === '' || !Number.isInteger(value) || value < min || value > max) {
-    return `${name}: ${text} is not a whole number from ${min} to ${max}`;
+  const variable: Variable = TABLE[key];
+  const { min, max, words } = variable;
+  const value = valueIn(variable, text);
+  if (value === undefined) {
+    const wanted =
+      words === undefined ? `a whole number from ${min} to ${max}` : `one of ${words.join(', ')}`;
+    return `${name}: ${text} is not ${wanted}`;
   }
   if (key === 'ipHashSize' && (value & (value - 1)) !== 0) return `${name}: ${text} is not a power of two`;
   const word = (place + SYSCTL[key]) >>> 2;
   const old = i32[word]!;
   i32[word] = value;
-  return { old, value };
+  return { old: shown(variable, old), value: shown(variable, value) };
 }

@@ -1,11 +1,13 @@
 /**
  * Capture points: whoever passes a packet by a point with listeners copies it into one ring of bytes in the one memory; thread 0 reads it (main/capture).
- * A full ring drops and counts: capturing never holds up a packet.
+ * A full ring drops and counts: capturing never holds up a packet. Programs of a node listen at the same points through BPF descriptors, which have buffers of their
+ * own.
  */
 import { f64, region, u32, u8 } from '../memory/memory.ts';
 import { lock, unlock } from '../memory/lock.ts';
 import { mCopyOut } from '../memory/mbuf-chain.ts';
 import { mbuf } from '../memory/mbuf.ts';
+import { QUEUE_BYTES, dequeueAll, enqueue, nextRecord, queueAt } from '../memory/queue.ts';
 import { slab } from '../memory/slab.ts';
 import { struct } from '../memory/struct.ts';
 import { ringBell } from '../runtime/messages/post.ts';
@@ -23,6 +25,10 @@ export const tapStruct = struct('tap', {
   /** Next point at the same place. */
   next: 'ptr',
   nextpkt: 'ptr',
+  /** The BPF descriptor (bpf/descriptor.ts) that listens here, 0 for a capture point of the lab. */
+  bpf: 'ptr',
+  /** Its filter (bpf/program.ts), 0 for none. */
+  filter: 'ptr',
   /** What the reader knows the point by. */
   id: 'u32',
   /** Most bytes kept of a packet. */
@@ -38,13 +44,45 @@ export const taps = slab(tapStruct, 4096);
 export const INBOUND = 1;
 export const OUTBOUND = 2;
 
-/** Shows a packet to all points of a list. */
+/** Shows packets, linked by nextpkt, to a BPF descriptor. */
+export type BpfListener = (descriptor: number, first: number, direction: number, time: number) => void;
+let showBpf: BpfListener = () => undefined;
+
+/** Says who shows packets to BPF descriptors. */
+export function setBpfListener(listener: BpfListener): void {
+  showBpf = listener;
+}
+
+/** Shows a packet, which is in no list, to all points of a list. */
 export function tapPacket(first: number, m: number, direction: number, time: number): void {
   for (let ptr = first; ptr !== 0; ptr = taps.get(ptr).next) {
     const point = taps.get(ptr);
     point.packets++;
-    if (!record(point.id, point.snaplen, m, direction, time)) point.drops++;
+    if (point.bpf !== 0) showBpf(point.bpf, m, direction, time);
+    else if (!record(point.id, point.snaplen, m, direction, time)) point.drops++;
   }
+}
+
+const buried = queueAt(region('closed capture points', QUEUE_BYTES));
+
+/** A point that is in no list any more: another thread may still be looking at it, so it is freed when none works. */
+export function buryTap(ptr: number): void {
+  enqueue(buried, ptr);
+  ringBell();
+}
+
+/** Frees the points that were taken out of their lists. No thread works meanwhile. */
+export function freeBuriedTaps(): void {
+  for (let ptr = dequeueAll(buried); ptr !== 0;) {
+    const next = nextRecord(ptr);
+    taps.free(ptr);
+    ptr = next;
+  }
+}
+
+/** True while such points wait to be freed. */
+export function hasBuriedTaps(): boolean {
+  return buried.len !== 0;
 }
 
 /** The place of a list of points is being freed: they stay with whoever made them, for their counters. */

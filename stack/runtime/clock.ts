@@ -95,3 +95,13 @@ export function jumpTo(time: number): void {
 export function wallClock(time: number): bigint {
   return BigInt(clock.epochSeconds) * 1_000_000_000n + BigInt(Math.round(clock.epochRest + time));
 }
+
+/** Whole wall-clock seconds since 1970 of a lab time. */
+export function wallSeconds(time: number): number {
+  return clock.epochSeconds + Math.floor((clock.epochRest + time) / SECOND);
+}
+
+/** The microseconds behind those. */
+export function wallMicroseconds(time: number): number {
+  return Math.floor(((clock.epochRest + time) % SECOND) / 1000);
+}

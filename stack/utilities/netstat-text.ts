@@ -2,7 +2,13 @@
  * Tables of netstat in the shape of NetBSD 4: interfaces, sockets, counters, memory.
  */
 import { IFF } from '../runtime/messages/control.ts';
-import type { InterfaceInfo, PoolInfo, SocketInfo, ThreadInfo } from '../runtime/messages/control.ts';
+import type {
+  BpfInfo,
+  InterfaceInfo,
+  PoolInfo,
+  SocketInfo,
+  ThreadInfo,
+} from '../runtime/messages/control.ts';
 import { networkText } from './address-text.ts';
 import { inetAton, inetNtoa } from '../socket/inet.ts';
 import { textTable } from './text-table.ts';
@@ -94,6 +100,38 @@ export function statisticsText(statistics: Record<string, Record<string, number>
     return `${protocol}:\n${lines.map(([label, count]) => `\t${count} ${label}\n`).join('')}`;
   };
   return Object.entries(statistics).map(block).join('');
+}
+
+const BPF = [
+  right('Pid', 6),
+  left('Netif', 8),
+  left('Flags', 6),
+  right('Recv', 9),
+  right('Drop', 9),
+  right('Match', 9),
+  right('Sblen', 7),
+  right('Hblen', 7),
+  right('Buffer', 8),
+  right('Insns', 5),
+  left('Engine', 11),
+  left('Command', 0),
+];
+
+/** p promiscuous, i immediate mode, c frames are written complete, s sees what this host sends. */
+function bpfFlags({ promiscuous, immediate, headerComplete, seesSent }: BpfInfo): string {
+  const letter = (on: boolean, text: string): string => (on ? text : '-');
+  return `${letter(promiscuous, 'p')}${letter(immediate, 'i')}${letter(headerComplete, 'c')}${letter(seesSent, 's')}`;
+}
+
+/** `netstat -B`: who listens through /dev/bpf, and what runs the filter. */
+export function bpfTable(infos: readonly BpfInfo[], program: (pid: number) => string | undefined): string {
+  const rows = infos.map((info) => {
+    const { pid, received, dropped, captured, stored, held, bufferSize, instructions } = info;
+    const counts = [received, dropped, captured, stored, held, bufferSize, instructions].map(String);
+    const front = [String(pid), info.interface ?? '-', bpfFlags(info)];
+    return [...front, ...counts, info.engine ?? '-', program(pid) ?? '-'];
+  });
+  return textTable(BPF, rows);
 }
 
 const POOLS = [

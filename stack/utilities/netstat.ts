@@ -7,7 +7,14 @@ import { stackControl } from '../socket/libsocket.ts';
 import { serviceByPort } from '../socket/netdb.ts';
 import { CommandError, command } from './command.ts';
 import type { Arguments } from './command.ts';
-import { interfaceTable, memoryText, socketTable, statisticsText, threadsText } from './netstat-text.ts';
+import {
+  bpfTable,
+  interfaceTable,
+  memoryText,
+  socketTable,
+  statisticsText,
+  threadsText,
+} from './netstat-text.ts';
 import { routingTables } from './route-text.ts';
 
 async function interfaces(self: Process, args: Arguments): Promise<string> {
@@ -35,6 +42,11 @@ async function sockets(self: Process, args: Arguments): Promise<string> {
   return socketTable(list, all, args.has('n') ? () => undefined : serviceByPort);
 }
 
+async function listeners(self: Process): Promise<string> {
+  const list = await stackControl(self, 'BPF_LIST', {});
+  return bpfTable(list, (pid) => self.node.processes.get(pid)?.name);
+}
+
 function checkFamily(args: Arguments): void {
   const family = args.value('f');
   if (family !== undefined && family !== 'inet') throw new CommandError(`${family}: unknown address family`);
@@ -47,7 +59,8 @@ async function run(self: Process, args: Arguments): Promise<number> {
   if (args.has('m')) {
     await stdout.write(memoryText(await stackControl(self, 'POOLS', {})));
     await stdout.write(threadsText(await stackControl(self, 'THREADS', {})));
-  } else if (args.has('r')) await stdout.write(await routingTables(self, args.has('n')));
+  } else if (args.has('B')) await stdout.write(await listeners(self));
+  else if (args.has('r')) await stdout.write(await routingTables(self, args.has('n')));
   else if (args.has('s') || args.has('p')) await stdout.write(await statistics(self, args));
   else if (args.has('i') || args.has('I')) await stdout.write(await interfaces(self, args));
   else await stdout.write(await sockets(self, args));
@@ -56,10 +69,10 @@ async function run(self: Process, args: Arguments): Promise<number> {
 
 export const netstat = command({
   name: 'netstat',
-  usage: '[-an] [-f inet]\n-i [-bdn] [-I interface]\n-r [-n]\n-s[s] [-p protocol]\n-m',
-  summary: 'show sockets, interfaces, routes, counters and memory',
-  options: 'abdf:I:imnp:rs',
+  usage: '[-an] [-f inet]\n-i [-bdn] [-I interface]\n-r [-n]\n-s[s] [-p protocol]\n-B\n-m',
+  summary: 'show sockets, interfaces, routes, counters, BPF listeners and memory',
+  options: 'aBbdf:I:imnp:rs',
   usageStatus: 1,
   run,
-  complete: () => ['-a', '-i', '-m', '-n', '-p', '-r', '-s'],
+  complete: () => ['-a', '-B', '-i', '-m', '-n', '-p', '-r', '-s'],
 });

@@ -29,6 +29,7 @@ import {
 } from '../../net/ifnet.ts';
 import type { Driver, Ifnet } from '../../net/ifnet.ts';
 import { STATION, station } from '../../net/journey.ts';
+import { DLT_SLIP } from '../../net/bpf/link-type.ts';
 import { isLoaded } from '../../net/module-record.ts';
 import type { ProtocolModule } from '../../net/module.ts';
 import { clearPlug, plugCarrier, plugIn, plugOut, plugs } from '../../net/plug.ts';
@@ -261,6 +262,7 @@ function create(stack: Stack, name: string): number {
     flags: IFF.POINTOPOINT | IFF.MULTICAST | IFF.LINK2,
     mtu: SLIP_MTU,
     mtuMax: SLIP_MTU_MAX,
+    dlt: DLT_SLIP,
   });
   if (ptr === 0) {
     compressions.free(compression);

@@ -4,6 +4,7 @@
  */
 
 import type { SlabReport } from '../../memory/slab.ts';
+import type { BpfStackCommand } from './bpf.ts';
 import type { ThreadRole } from '../role.ts';
 
 /** Interface flags (if.h). */
@@ -175,6 +176,28 @@ export interface BridgeInfo {
   readonly tree?: SpanningTreeInfo;
 }
 
+/** An open /dev/bpf. */
+export interface BpfInfo {
+  readonly pid: number;
+  /** Absent until it has one. */
+  readonly interface?: string;
+  readonly promiscuous: boolean;
+  readonly immediate: boolean;
+  readonly headerComplete: boolean;
+  readonly seesSent: boolean;
+  /** Packets: seen, without room, taken by the filter. */
+  readonly received: number;
+  readonly dropped: number;
+  readonly captured: number;
+  /** Bytes: of a buffer, in the one that is filled, in the one that is held. */
+  readonly bufferSize: number;
+  readonly stored: number;
+  readonly held: number;
+  /** Length of the filter, 0 for none, and what runs it. */
+  readonly instructions: number;
+  readonly engine?: 'wasm' | 'closures' | 'interpreter';
+}
+
 export type PoolInfo = SlabReport;
 
 export interface ControlMap {
@@ -293,6 +316,10 @@ export interface ControlMap {
   /** What is at the path of a protocol module, by its file: { file: 'lsm-hello' }. */
   MODULE_READ: { in: { file: string }; out: { text: string } };
   MODULE_WRITE: { in: { file: string; text: string }; out: Record<string, never> };
+  /** An ioctl of an open /dev/bpf, by its handle in the stack. */
+  BPF_IOCTL: { in: { handle: number; command: BpfStackCommand; value?: unknown }; out: { value?: unknown } };
+  /** Who listens through /dev/bpf, in the order in which they opened it. */
+  BPF_LIST: { in: Record<string, never>; out: BpfInfo[] };
   /** Threads and the stack context of this stack. */
   THREADS: {
     in: Record<string, never>;

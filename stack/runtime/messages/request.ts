@@ -90,6 +90,8 @@ export const SHUT_RDWR = 2;
 export const AF_INET = 2;
 /** The device of a tun or tap interface: SOCK_RAW, the interface's index in place of the protocol. */
 export const AF_LINK = 18;
+/** An open /dev/bpf: SOCK_RAW, the process that opens it in place of the protocol. */
+export const AF_BPF = 253;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
 export const SOCK_RAW = 3;
@@ -100,6 +102,8 @@ export const IPPROTO_UDP = 17;
 export const IPPROTO_RAW = 255;
 /** Entry of the protocol switch for sockets of AF_LINK: no number of an IP protocol that a socket may have. */
 export const PROTOCOL_DEVICE = 254;
+/** The same for sockets of AF_BPF. */
+export const PROTOCOL_BPF = 253;
 
 export const SOL_SOCKET = 0xffff;
 export const SO_DEBUG = 0x0001;
