@@ -24,6 +24,7 @@ import { sh } from './shell/shell.ts';
 import { sloginfo } from './sloginfo.ts';
 import { sysctl } from './sysctl.ts';
 import { cat, echo, grep, head, tail, tee, wc } from './text-utilities.ts';
+import { tcpdump } from './tcpdump.ts';
 import { traceroute } from './traceroute.ts';
 import { ttcp } from './ttcp.ts';
 import { slattach } from './slattach.ts';
@@ -73,6 +74,7 @@ const programs: readonly ProgramEntry[] = [
   sloginfo,
   sysctl,
   tail,
+  tcpdump,
   tee,
   touch,
   traceroute,
