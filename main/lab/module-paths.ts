@@ -76,6 +76,8 @@ function attachPath(
       await control(address, 'MODULE_WRITE', { file, text: new TextDecoder().decode(data) });
       return data.length;
     },
+    devctl: async (_context, _ocb, command, data) =>
+      (await control(address, 'MODULE_CONTROL', { file, command, data })).reply,
     stat: () => ({ kind: 'device', size: 0, mtime: 0, mode: 0o666 }),
   };
   manager.attach<Ocb>(`${prefix}${path}`, { open: () => ({ content: undefined }) }, io);

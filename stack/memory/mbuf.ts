@@ -79,6 +79,33 @@ const M_FREE = 0x8000_0000 | 0;
 export const CSUM_IP_GOOD = 1;
 export const CSUM_TRANSPORT_GOOD = 2;
 
+/** Marks of the packet filter, beside the checksum state: the filter has made the packet itself; a tag; a queue of the interface it goes out by (altq) by number. */
+export const PF_GENERATED = 4;
+const PF_TAG_SHIFT = 8;
+const PF_TAG_MASK = 0xfff;
+const PF_QUEUE_SHIFT = 20;
+
+/** The tag that a filter rule has put on a packet, 0 for none. */
+export function filterTag(view: Mbuf): number {
+  return (view.csum >>> PF_TAG_SHIFT) & PF_TAG_MASK;
+}
+
+export function setFilterTag(view: Mbuf, tag: number): void {
+  view.csum = (view.csum & ~(PF_TAG_MASK << PF_TAG_SHIFT)) | (tag << PF_TAG_SHIFT);
+}
+
+/** The queue that a filter rule has chosen, 0 for none. */
+export function filterQueue(view: Mbuf): number {
+  return view.csum >>> PF_QUEUE_SHIFT;
+}
+
+export function setFilterQueue(view: Mbuf, queue: number): void {
+  view.csum = (view.csum & ~(-1 << PF_QUEUE_SHIFT)) | (queue << PF_QUEUE_SHIFT);
+}
+/** Greatest number of a tag, and of a queue. */
+export const MOST_FILTER_TAGS = PF_TAG_MASK;
+export const MOST_FILTER_QUEUES = 0xfff;
+
 /** Who holds a buffer, for the leak report. */
 export const OWNERS = [
   'none',

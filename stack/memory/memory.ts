@@ -8,7 +8,7 @@
 import { workerData } from 'node:worker_threads';
 
 const PAGE = 65_536;
-const DEFAULT_MIB = 384;
+const DEFAULT_MIB = 512;
 /** Bytes at the bottom that belong to the directory of regions; no record lives below this address. */
 const DIRECTORY_BYTES = 16_384;
 const MAX_THREADS = 64;

@@ -16,6 +16,7 @@ export const CALLOUT = {
   module: 12,
   agr: 13,
   bpf: 14,
+  pf: 15,
 } as const;
 
 export type CalloutHandler = (arg: number) => void;

@@ -40,6 +40,7 @@ export const IFT_PROPVIRTUAL = 53;
 export const IFT_TUNNEL = 131;
 export const IFT_BRIDGE = 209;
 export const IFT_GIF = 240;
+export const IFT_PFLOG = 245;
 
 export const ifnetStruct = struct('ifnet', {
   /** Next interface of the stack. */
@@ -178,6 +179,7 @@ export const DRIVER = {
   pseudoTap: 10,
   slip: 11,
   legacyVnic: 12,
+  pflog: 13,
   /** Drivers from outside get numbers from here, the same in every thread. */
   firstForeign: 32,
 } as const;
@@ -259,6 +261,7 @@ export function ifAttach(stack: Stack, options: InterfaceOptions): number {
   ifp.single = (options.singleThreaded ?? drivers[options.driver]?.singleThreaded) === true ? 1 : 0;
   sendQueue(ifp).max = sysctlValue(stack.ptr, SYSCTL.ifQueueLength);
   appendInterface(stack, ptr);
+  for (const listener of comings) listener(ifp, true);
   return ptr;
 }
 
@@ -285,6 +288,13 @@ export function onInterfaceEvent(listener: (ifp: Ifnet, event: InterfaceEvent) =
   listeners.push(listener);
 }
 
+const comings: ((ifp: Ifnet, isThere: boolean) => void)[] = [];
+
+/** Has `listener` told when an interface has come into its stack's list, and when it leaves it. */
+export function onComing(listener: (ifp: Ifnet, isThere: boolean) => void): void {
+  comings.push(listener);
+}
+
 /** Tells all listeners. */
 export function announceEvent(ifp: Ifnet, event: InterfaceEvent): void {
   for (const listener of listeners) listener(ifp, event);
@@ -298,6 +308,7 @@ export function ifDetach(ifp: Ifnet): void {
 
 /** Takes an interface from the list of its stack. */
 export function ifUnlist(stack: Stack, ifp: Ifnet): void {
+  for (const listener of comings) listener(ifp, false);
   if (stack.interfaces === ifp.ptr) {
     stack.interfaces = ifp.next;
     return;

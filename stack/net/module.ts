@@ -130,6 +130,8 @@ export interface ProtocolModule<S extends Fields = Fields> extends ModuleBase<S>
   read?(self: Protocol<S>): string;
   /** Throws with a text for the system log, and EINVAL for the writer, when it makes no sense. */
   write?(self: Protocol<S>, text: string): void;
+  /** A devctl() at its path: takes and gives what can be sent as JSON. Throws SystemError for what cannot be done. */
+  control?(self: Protocol<S>, command: string, data: unknown): unknown;
   /** The stack ends. Packets in its queues are freed behind this. */
   detach?(self: Protocol<S>): void;
 }

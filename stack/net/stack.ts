@@ -21,6 +21,10 @@ export const NEIGHBOUR_BUCKETS = 64;
 export const ROUTE_BUCKETS = 64;
 /** Most buckets of the table of flows; how many are used says net.inet.ip.hashsize. */
 export const FLOW_BUCKETS = 1024;
+/** Packet filter hooks (pfil.ts): lists of each of two families, hooks in a list, and the words that a list has. */
+export const PFIL_LISTS = 4;
+export const PFIL_ENTRIES = 7;
+export const PFIL_LIST_WORDS = 1 + 2 * PFIL_ENTRIES;
 
 export const stackStruct = struct('stack', {
   ...stackHead.fields,
@@ -102,6 +106,9 @@ export const stackStruct = struct('stack', {
   bpfDue: 'u32',
   /** Packet filter hooks that want to see every packet: no flow is used while there are any. */
   activeFilters: 'u32',
+  pfil: { bytes: 2 * PFIL_LISTS * PFIL_LIST_WORDS * 4 },
+  /** State of lsm-pf, 0 while it is not loaded. */
+  pf: 'ptr',
   sysctl: { bytes: SYSCTL_BYTES },
   statistics: { bytes: STATISTICS_BYTES },
 });

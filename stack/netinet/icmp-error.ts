@@ -66,8 +66,15 @@ export function icmpError(stack: number, m: number, type: number, code: number, 
   mFree(m);
 }
 
-/** The same, but the packet stays with the caller. */
-export function icmpErrorAbout(stack: number, m: number, type: number, code: number, value: number): void {
+/** The same, but the packet stays with the caller. `marks` are put on the error's mbuf (PF_GENERATED). */
+export function icmpErrorAbout(
+  stack: number,
+  m: number,
+  type: number,
+  code: number,
+  value: number,
+  marks = 0,
+): void {
   count(stack, STAT.icmpError);
   const view = mbuf(m);
   const p = view.data;
@@ -83,6 +90,7 @@ export function icmpErrorAbout(stack: number, m: number, type: number, code: num
   const head = mbuf(packet);
   head.len = ICMP_HEADER + quoted;
   head.pktLen = head.len;
+  head.csum |= marks;
   const q = head.data;
   u8[q] = type;
   u8[q + 1] = code;

@@ -15,6 +15,7 @@ import {
   sendQueue,
 } from '../net/ifnet.ts';
 import type { Ifaddr, Ifnet } from '../net/ifnet.ts';
+import { pfilEvent } from '../net/pfil.ts';
 import {
   RTF_CLONING,
   addRoute,
@@ -98,6 +99,7 @@ export function setAddress(ifp: Ifnet, options: NewAddress): number {
   if (ptr === 0) return ERRNO.ENOBUFS;
   ifaddrs.get(ptr).destination = options.destination ?? 0;
   stacks.get(ifp.stack).routeGeneration++;
+  pfilEvent(stacks.get(ifp.stack), ifp, 'address added');
   if ((ifp.flags & IFF.UP) === 0) return ifUp(ifp);
   connectNetwork(ifp, ifaddrs.get(ptr));
   if ((ifp.flags & IFF.BROADCAST) !== 0) announceAddress(ifp, address);
@@ -111,6 +113,7 @@ export function dropAddress(ifp: Ifnet, ptr: number): void {
   const { network, length } = connected(ifaddrs.get(ptr));
   removeAddress(ifp, ifaddrs.get(ptr));
   stack.routeGeneration++;
+  pfilEvent(stack, ifp, 'address removed');
   for (let other = ifp.addresses; other !== 0; other = ifaddrs.get(other).next) {
     const entry = ifaddrs.get(other);
     const same = entry.netmask === netmask && ((entry.address ^ address) & netmask) === 0;

@@ -3,13 +3,14 @@
  */
 import { be16, u8 } from '../memory/memory.ts';
 import { sumBytes } from '../memory/checksum.ts';
-import { CSUM_IP_GOOD, M_BCAST, M_MCAST, mFree, mbuf } from '../memory/mbuf.ts';
+import { CSUM_IP_GOOD, CSUM_TRANSPORT_GOOD, M_BCAST, M_MCAST, mFree, mbuf } from '../memory/mbuf.ts';
 import { mPullup, mTrimTo } from '../memory/mbuf-chain.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ETHERTYPE_IP } from '../net/ethernet.ts';
 import { findAddress, ifnets, interfaceWithAddress, isBroadcast, isMulticast } from '../net/ifnet.ts';
 import { STATION, station } from '../net/journey.ts';
 import { setInputHandler } from '../net/netisr.ts';
+import { PFIL_HEAD, PFIL_IN, pfilRun } from '../net/pfil.ts';
 import { count, stacks, sysctlValue } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
@@ -107,6 +108,25 @@ export function ipInput(stack: number, packet: number): void {
     drop(stack, m, STAT.ipBadAddr);
     return;
   }
+  if (owner.activeFilters === 0) {
+    ipDecide(owner, m, destination);
+    return;
+  }
+  const filtered = pfilRun(owner, PFIL_HEAD.inet, unmarked(m), ifnets.get(view.rcvif), PFIL_IN);
+  // A filter may have given it another destination.
+  if (filtered !== 0) ipDecide(owner, filtered, addressAt(mbuf(filtered).data + IP_DST));
+}
+
+/** What another node's filters have noted on a packet means nothing here. */
+function unmarked(m: number): number {
+  mbuf(m).csum &= CSUM_IP_GOOD | CSUM_TRANSPORT_GOOD;
+  return m;
+}
+
+/** A packet is for this host, to be forwarded, or for nobody here. */
+function ipDecide(owner: Stack, m: number, destination: number): void {
+  const stack = owner.ptr;
+  const view = mbuf(m);
   if (isForUs(owner, view.rcvif, destination)) {
     ipDeliver(stack, m);
     return;

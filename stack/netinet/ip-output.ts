@@ -20,6 +20,7 @@ import { ETHERTYPE_IP, etherOutput, inputLocal } from '../net/ethernet.ts';
 import { IFT_ETHER, driverOf, ifnets, interfaceWithAddress, isBroadcast, isMulticast } from '../net/ifnet.ts';
 import type { Ifnet } from '../net/ifnet.ts';
 import { STATION, beginJourney, following, station } from '../net/journey.ts';
+import { PFIL_HEAD, PFIL_OUT, pfilRun, pfilStatus } from '../net/pfil.ts';
 import { RTF_BLACKHOLE, RTF_REJECT, lookupRoute, routes } from '../net/route.ts';
 import { count, stacks } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
@@ -133,6 +134,13 @@ function broadcastInterface(stack: Stack): number {
 }
 
 function transmit(stack: Stack, m: number, ifp: Ifnet, nexthop: number): number {
+  if (stack.activeFilters === 0) return transmitFiltered(stack, m, ifp, nexthop);
+  const filtered = pfilRun(stack, PFIL_HEAD.inet, m, ifp, PFIL_OUT);
+  return filtered === 0 ? pfilStatus() : transmitFiltered(stack, filtered, ifp, nexthop);
+}
+
+/** Sends a packet that the filters have let pass: to `nexthop` by `ifp`. Returns 0 or an errno; the packet is gone in any case. */
+export function transmitFiltered(stack: Stack, m: number, ifp: Ifnet, nexthop: number): number {
   const view = mbuf(m);
   if (view.pktLen > ifp.mtu && view.segment === 0) return fragment(stack, m, ifp, nexthop);
   const p = view.data;

@@ -387,6 +387,19 @@ export function writeProtocol(stack: Stack, file: string, text: string): void {
   }
 }
 
+/** Carries out a devctl() at the path of a protocol, in the stack context. Throws SystemError: ENOTTY when it knows none, EIO when it faults. */
+export function controlProtocol(stack: Stack, file: string, command: string, data: unknown): unknown {
+  const self = protocolIn(stack, file);
+  if (self?.protocol.control === undefined) throw new SystemError(ERRNO.ENOTTY, command);
+  try {
+    return self.protocol.control(self, command, data);
+  } catch (error) {
+    if (error instanceof SystemError) throw error;
+    self.fail('control', error);
+    throw new SystemError(ERRNO.EIO, `${file}.so`);
+  }
+}
+
 /** Tells the protocols of a stack what happened to one of its interfaces. */
 function tellProtocols(ifp: Ifnet, event: InterfaceEvent): void {
   if (event === 'gone') return;

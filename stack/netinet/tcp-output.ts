@@ -11,7 +11,7 @@ import { largeFrames } from '../net/segmentation.ts';
 import { rcvSpace } from '../net/sockbuf.ts';
 import { sockets } from '../net/socket.ts';
 import type { Socket } from '../net/socket.ts';
-import { count, countBy } from '../net/stack.ts';
+import { count, countBy, stacks } from '../net/stack.ts';
 import { STAT } from '../net/statistics.ts';
 import { inpcbRoute, inpcbs } from './inpcb.ts';
 import { IP_MAXPACKET } from './ip.ts';
@@ -84,7 +84,7 @@ export function tcpRetransmit(tp: Tcpcb): void {
 
 /** True if the interface towards the peer takes large frames (net/segmentation.ts). */
 function takesLargeFrames(tp: Tcpcb): boolean {
-  if (!largeFrames() || following()) return false;
+  if (!largeFrames() || following() || stacks.get(tp.stack).activeFilters !== 0) return false;
   const inp = inpcbs.get(tp.inpcb);
   const route = inpcbRoute(inp, inp.foreign);
   if (route === 0) return false;

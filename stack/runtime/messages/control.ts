@@ -320,6 +320,8 @@ export interface ControlMap {
   BPF_IOCTL: { in: { handle: number; command: BpfStackCommand; value?: unknown }; out: { value?: unknown } };
   /** Who listens through /dev/bpf, in the order in which they opened it. */
   BPF_LIST: { in: Record<string, never>; out: BpfInfo[] };
+  /** A devctl() at the path of a protocol module. */
+  MODULE_CONTROL: { in: { file: string; command: string; data?: unknown }; out: { reply: unknown } };
   /** Threads and the stack context of this stack. */
   THREADS: {
     in: Record<string, never>;

@@ -1,0 +1,57 @@
+/**
+ * Lists of rules in the one memory: made of the rules' text, freed when they are replaced and no state refers to their counters any more.
+ */
+import { u8 } from '../../memory/memory.ts';
+import type { PfRule } from '../../filter/pf/ruleset.ts';
+import { PAGE_DATA, RULES_PER_PAGE, lists, pages, ruleStruct } from './records.ts';
+import type { Pf } from './records.ts';
+import { recordsOf } from './rules.ts';
+import { nextSerial } from './serial.ts';
+import { allocPages, freePages, storeText } from './text.ts';
+
+/** Makes a list of rules; 0 when there is no room. `references` is 1: whoever asked for it holds it. */
+export function makeList(pf: Pf, rules: readonly PfRule[], uid: number, pid: number): number {
+  const ptr = lists.alloc();
+  if (ptr === 0) return 0;
+  const list = lists.get(ptr);
+  const text = storeText(JSON.stringify(rules));
+  const records = text === undefined ? 0 : allocPages(Math.ceil(rules.length / RULES_PER_PAGE));
+  if (text === undefined || records === 0) {
+    if (text !== undefined) freePages(text.page);
+    lists.free(ptr);
+    return 0;
+  }
+  for (let page = records; page !== 0; page = pages.get(page).next) {
+    const { data } = pages.get(page);
+    u8.fill(0, data, data + PAGE_DATA);
+  }
+  list.pf = pf.ptr;
+  list.text = text.page;
+  list.bytes = text.bytes;
+  list.records = records;
+  list.count = rules.length;
+  list.serial = nextSerial();
+  list.references = 1;
+  list.uid = uid;
+  list.pid = pid;
+  recordsOf(list).forEach((at, number) => {
+    const record = ruleStruct.at(at);
+    record.list = ptr;
+    record.number = number;
+  });
+  return ptr;
+}
+
+/** A rule of the list is referred to once more. */
+export function holdList(ptr: number): void {
+  lists.get(ptr).references++;
+}
+
+/** One reference less; the last one frees the list. */
+export function releaseList(ptr: number): void {
+  const list = lists.get(ptr);
+  if (--list.references > 0) return;
+  freePages(list.text);
+  freePages(list.records);
+  lists.free(ptr);
+}

@@ -1,0 +1,289 @@
+/**
+ * Which rules match the packet at hand (pf.conf(5), "PACKET FILTERING"): the criteria in the order of the skip steps, then the rest. A mismatch goes on with the next rule
+ * that differs in that criterion, so that the counters of evaluations are those of PF. Of filter rules the last match wins unless one is quick; of translation the first.
+ */
+import { filterTag, mbuf } from '../../memory/mbuf.ts';
+import { randomUnit } from '../../runtime/random.ts';
+import { stackStruct } from '../../net/stack.ts';
+import { findInterface, ifaddrs } from '../../net/ifnet.ts';
+import { PFIL_IN } from '../../net/pfil.ts';
+import { lookupRoute, routes } from '../../net/route.ts';
+import { lookupBound } from '../../netinet/inpcb.ts';
+import { lookupConnection } from '../../netinet/tcp-demux.ts';
+import type { PfAddress } from '../../filter/pf/ruleset.ts';
+import { PF_UNKNOWN_ID } from '../../filter/pf/ruleset.ts';
+import { address4, mask4 } from './address.ts';
+import { matchesFingerprint } from './os.ts';
+import { PROTOCOL, TH_ACK, TH_SYN, pd } from './packet.ts';
+import { ACTION, ADDRESS, SKIP, meets } from './rules.ts';
+import type { HostTest, IdTest, Rule, RuleList } from './rules.ts';
+import { matchesTable } from './tables.ts';
+import { anchorsBelow, rulesAt, tableOf } from './view.ts';
+
+/** Most anchors within each other. */
+const MOST_DEPTH = 64;
+
+/** The addresses that an interface has now, as `(if)` and its modifiers mean it: networks in host order. */
+export function dynamicNetworks(
+  address: PfAddress & { kind: 'dynamic' },
+): { address: number; mask: number }[] {
+  const ifp = findInterface(pd.stack, address.interface);
+  const found: { address: number; mask: number }[] = [];
+  const { modifiers } = address;
+  for (let ptr = ifp?.addresses ?? 0; ptr !== 0; ptr = ifaddrs.get(ptr).next) {
+    const entry = ifaddrs.get(ptr);
+    const mask = address.length === undefined ? 0xffffffff : mask4(address.length);
+    if (modifiers.includes('network')) {
+      const own = address.length === undefined ? entry.netmask : mask;
+      found.push({ address: (entry.address & own) >>> 0, mask: own });
+    } else if (modifiers.includes('broadcast')) {
+      if (entry.broadcast !== 0) found.push({ address: entry.broadcast, mask: 0xffffffff });
+    } else if (modifiers.includes('peer')) {
+      if (entry.destination !== 0) found.push({ address: entry.destination, mask: 0xffffffff });
+    } else found.push({ address: (entry.address & mask) >>> 0, mask });
+    if (modifiers.includes('0')) break;
+  }
+  return found;
+}
+
+function isDynamic(source: PfAddress, address: number): boolean {
+  if (source.kind !== 'dynamic') return false;
+  return dynamicNetworks(source).some((network) => ((address ^ network.address) & network.mask) === 0);
+}
+
+/** True unless the way back to the source leads over the interface that the packet came by. */
+function pathFails(address: number): boolean {
+  const route = lookupRoute(pd.stack, address);
+  return route === 0 || routes.get(route).interface !== pd.ifp.ptr;
+}
+
+/** True if an address is one that the rule names. */
+function addressMatches(host: HostTest, anchor: string, address: number): boolean {
+  switch (host.kind) {
+    case ADDRESS.any:
+      return !host.not;
+    case ADDRESS.network:
+      return (((address ^ host.address) & host.mask) === 0) !== host.not;
+    case ADDRESS.table: {
+      const table = tableOf(pd.pf, anchor, host);
+      return (table !== undefined && matchesTable(table, address)) !== host.not;
+    }
+    case ADDRESS.range:
+      return (address >= host.address && address <= host.mask) !== host.not;
+    case ADDRESS.dynamic:
+      return isDynamic(host.source, address) !== host.not;
+    case ADDRESS.noRoute:
+      return (lookupRoute(pd.stack, address) === 0) !== host.not;
+    case ADDRESS.urpf:
+      return pathFails(address) !== host.not;
+    default:
+      return host.not;
+  }
+}
+
+const TCP_BOUND = stackStruct.offsets.tcpBound;
+const UDP_BOUND = stackStruct.offsets.udpBound;
+
+/** The user of the socket that a packet comes from or goes to. All programs of a node are root's: 0, or PF_UNKNOWN_ID without a socket. */
+function socketUser(): number {
+  const into = pd.direction === PFIL_IN;
+  const local = into ? pd.destination : pd.source;
+  const localPort = into ? pd.destinationPort : pd.sourcePort;
+  const foreign = into ? pd.source : pd.destination;
+  const foreignPort = into ? pd.sourcePort : pd.destinationPort;
+  const { ptr } = pd.stack;
+  if (pd.protocol === PROTOCOL.tcp && lookupConnection(ptr, local, localPort, foreign, foreignPort) !== 0)
+    return 0;
+  const table = pd.protocol === PROTOCOL.tcp ? TCP_BOUND : UDP_BOUND;
+  return lookupBound(ptr, table, local, localPort, foreign, foreignPort) !== 0 ? 0 : PF_UNKNOWN_ID;
+}
+
+function idMatches(test: IdTest): boolean {
+  if (pd.protocol !== PROTOCOL.tcp && pd.protocol !== PROTOCOL.udp) return false;
+  const id = socketUser();
+  // An unknown user is compared for being unknown only.
+  if (id === PF_UNKNOWN_ID && test.operator > 2) return false;
+  return meets(test.operator, test.a, test.b, id);
+}
+
+/** The criteria that few rules have. */
+function specialMatches(rule: Rule): boolean {
+  if (rule.tos >= 0 && rule.tos !== pd.tos) return false;
+  if (rule.fragment && !pd.fragment) return false;
+  if (rule.icmpType >= 0 && rule.icmpType !== pd.icmpType) return false;
+  if (rule.icmpCode >= 0 && rule.icmpCode !== pd.icmpCode) return false;
+  if (rule.flagsOf !== 0 && pd.protocol === PROTOCOL.tcp && (pd.flags & rule.flagsOf) !== rule.flagsSet)
+    return false;
+  if (rule.user !== undefined && !idMatches(rule.user)) return false;
+  if (rule.group !== undefined && !idMatches(rule.group)) return false;
+  if (rule.probability < 1 && randomUnit(pd.stack.ptr + RANDOM) > rule.probability) return false;
+  if (rule.source.tagged !== undefined && (filterTag(mbuf(pd.m)) === rule.tagged) === rule.taggedNot)
+    return false;
+  if (rule.source.os === undefined) return true;
+  const syn = pd.protocol === PROTOCOL.tcp && (pd.flags & (TH_SYN | TH_ACK)) === TH_SYN;
+  return syn && matchesFingerprint(rule.source.os);
+}
+const RANDOM = stackStruct.offsets.random;
+
+/** Where the walk at hand goes on. */
+let next = 0;
+
+/** True if rule `i` of a list matches; `next` is where to go on in any case. */
+function ruleMatches(list: RuleList, rule: Rule, i: number): boolean {
+  const { skip, src, dst } = rule;
+  if (!rule.onInterface(pd.ifp.name)) next = skip[SKIP.interface]!;
+  else if (rule.direction !== 0 && rule.direction !== pd.direction) next = skip[SKIP.direction]!;
+  else if (rule.family === 2) next = skip[SKIP.family]!;
+  else if (rule.protocol >= 0 && rule.protocol !== pd.protocol) next = skip[SKIP.protocol]!;
+  else if (!addressMatches(src, list.anchor, pd.source)) next = skip[SKIP.sourceAddress]!;
+  else if (src.portOperator !== 0 && !portMatches(src, pd.sourcePort)) next = skip[SKIP.sourcePort]!;
+  else if (!addressMatches(dst, list.anchor, pd.destination)) next = skip[SKIP.destinationAddress]!;
+  else if (dst.portOperator !== 0 && !portMatches(dst, pd.destinationPort))
+    next = skip[SKIP.destinationPort]!;
+  else {
+    next = i + 1;
+    return !rule.special || specialMatches(rule);
+  }
+  return false;
+}
+
+/** Fragments have no ports, and so do protocols that are neither TCP nor UDP. */
+function portMatches(host: HostTest, port: number): boolean {
+  if (pd.fragment || (pd.protocol !== PROTOCOL.tcp && pd.protocol !== PROTOCOL.udp)) return false;
+  return meets(host.portOperator, host.portA, host.portB, port);
+}
+
+/** The path that an anchor rule of a list leads to, without its wildcard. */
+function anchorTarget(list: RuleList, rule: Rule): { path: string; wildcard: boolean } {
+  const written = rule.source.anchor ?? '';
+  const wildcard = written === '*' || written.endsWith('/*');
+  const plain = wildcard ? written.slice(0, written === '*' ? 0 : -2) : written;
+  if (plain.startsWith('/')) return { path: plain.slice(1), wildcard };
+  if (list.anchor === '') return { path: plain, wildcard };
+  return { path: plain === '' ? list.anchor : `${list.anchor}/${plain}`, wildcard };
+}
+
+/** The lists that an anchor rule leads to. */
+function listsBehind(list: RuleList, rule: Rule, part: number): RuleList[] {
+  const { path, wildcard } = anchorTarget(list, rule);
+  const paths = wildcard ? anchorsBelow(pd.pf, path) : [path];
+  return paths.flatMap((one) => rulesAt(pd.pf, one, part) ?? []);
+}
+
+/** What a walk of filter rules has found: the rule, and the anchor rule of the main rule set that led to it. */
+export interface Verdict {
+  rule: Rule | undefined;
+  anchor: Rule | undefined;
+  /** Path of the anchor that the rule is in. */
+  path: string;
+}
+export const verdict: Verdict = { rule: undefined, anchor: undefined, path: '' };
+
+/** Walks a list; true once a quick rule has matched. */
+function walk(list: RuleList, part: number, depth: number, outer: Rule | undefined): boolean {
+  const { rules } = list;
+  for (let i = 0; i < rules.length; i = next) {
+    const rule = rules[i]!;
+    rule.record.evaluations++;
+    if (!ruleMatches(list, rule, i)) continue;
+    if (pd.fragment && needsMore(rule)) continue;
+    const after = next;
+    if (rule.tag !== 0) pendingTag = rule.tag;
+    if (rule.action === ACTION.anchor) {
+      if (enter(list, rule, part, depth, outer ?? rule)) return true;
+      next = after;
+      continue;
+    }
+    verdict.rule = rule;
+    verdict.anchor = outer;
+    verdict.path = list.anchor;
+    if (rule.quick) return true;
+  }
+  return false;
+}
+/** Tag of the last matching rule: PF puts it on as rules match, whether or not they decide. */
+let pendingTag = 0;
+
+/** Criteria that a fragment without its transport header cannot meet. */
+function needsMore(rule: Rule): boolean {
+  return rule.flagsOf !== 0 || rule.icmpType >= 0 || rule.source.os !== undefined || rule.user !== undefined;
+}
+
+/** Walks what is behind an anchor rule; true if that ends the walk: a quick rule, or the anchor is quick and something in it has matched. */
+function enter(list: RuleList, rule: Rule, part: number, depth: number, outer: Rule): boolean {
+  if (depth >= MOST_DEPTH) return false;
+  const before = verdict.rule;
+  for (const inner of listsBehind(list, rule, part)) {
+    if (walk(inner, part, depth + 1, outer)) return true;
+  }
+  return rule.quick && verdict.rule !== before;
+}
+
+/** Finds the filter rule that decides about the packet at hand; the answer is in `verdict`. Returns the tag that matching rules have put on it, 0 for none. */
+export function matchFilter(part: number): number {
+  verdict.rule = undefined;
+  verdict.anchor = undefined;
+  verdict.path = '';
+  pendingTag = 0;
+  const main = rulesAt(pd.pf, '', part);
+  if (main !== undefined) walk(main, part, 0, undefined);
+  return pendingTag;
+}
+
+/** What a walk of translation rules has found. */
+interface Translation {
+  readonly rule: Rule;
+  readonly anchor: Rule | undefined;
+  readonly path: string;
+}
+
+/** The first rule of a part (nat, binat, rdr, scrub) that matches; rules with `no` end the walk without an answer. */
+export function matchFirst(part: number): Translation | undefined {
+  const main = rulesAt(pd.pf, '', part);
+  const found = main === undefined ? undefined : first(main, part, 0, undefined);
+  return found === undefined || found.rule.source.no === true ? undefined : found;
+}
+
+function first(
+  list: RuleList,
+  part: number,
+  depth: number,
+  outer: Rule | undefined,
+): Translation | undefined {
+  const { rules } = list;
+  for (let i = 0; i < rules.length; i = next) {
+    const rule = rules[i]!;
+    rule.record.evaluations++;
+    const inward = rule.source.action === 'binat' && pd.direction === PFIL_IN;
+    if (inward ? !inwardMatches(list, rule, i) : !ruleMatches(list, rule, i)) continue;
+    if (rule.action !== ACTION.anchor) return { rule, anchor: outer, path: list.anchor };
+    const after = next;
+    if (depth < MOST_DEPTH)
+      for (const inner of listsBehind(list, rule, part)) {
+        const found = first(inner, part, depth + 1, outer ?? rule);
+        if (found !== undefined) return found;
+      }
+    next = after;
+  }
+  return undefined;
+}
+
+/** binat for packets coming in: from the rule's destination, to the address that it translates to. */
+function inwardMatches(list: RuleList, rule: Rule, i: number): boolean {
+  next = i + 1;
+  if (!rule.onInterface(pd.ifp.name) || rule.family === 2) return false;
+  if (rule.direction !== 0 && rule.direction !== pd.direction) return false;
+  if (rule.protocol >= 0 && rule.protocol !== pd.protocol) return false;
+  if (!addressMatches(rule.dst, list.anchor, pd.source)) return false;
+  const target = rule.pool?.addresses[0]?.address;
+  if (target === undefined || !inTarget(target, pd.destination)) return false;
+  if (rule.source.tagged === undefined) return true;
+  return (filterTag(mbuf(pd.m)) === rule.tagged) !== rule.taggedNot;
+}
+
+function inTarget(target: PfAddress, address: number): boolean {
+  if (target.kind === 'dynamic') return isDynamic(target, address);
+  if (target.kind !== 'network' || target.af !== 'inet') return false;
+  const mask = mask4(target.length);
+  return ((address4(target.address) ^ address) & mask) === 0;
+}
