@@ -4,7 +4,7 @@
 import { getText, putText } from '../../memory/memory.ts';
 import { SECOND, now } from '../../runtime/clock.ts';
 import { ERRNO, SystemError } from '../../runtime/messages/errno.ts';
-import { PFIL_IN } from '../../net/pfil.ts';
+import { PFIL_IN, PFIL_OUT } from '../../net/pfil.ts';
 import { ifnets, interfaceName } from '../../net/ifnet.ts';
 import { stacks } from '../../net/stack.ts';
 import type { PfControl, PfControlIn, PfControlMap, PfControlOut } from '../../filter/pf/ioctl.ts';
@@ -218,22 +218,14 @@ function removeSources(pf: Pf, wanted: (node: SourceNode) => boolean): number {
 
 function natLook(pf: Pf, argument: PfControlIn<'DIOCNATLOOK'>): PfControlOut<'DIOCNATLOOK'> {
   const { protocol, source, destination, direction } = argument;
-  // The answer is found where the packets of the connection go the other way.
-  const way = direction === 'in' ? 2 : 1;
-  const ptr = findState(
-    pf,
-    0,
-    way,
-    protocol,
-    address4(destination.address),
-    destination.port,
-    address4(source.address),
-    source.port,
-  );
+  const from = address4(source.address);
+  const to = address4(destination.address);
+  // Asked by a program at one end: what it knows is what the answers of the connection carry.
+  const way = direction === 'in' ? PFIL_IN : PFIL_OUT;
+  const ptr = findState(pf, 0, way, protocol, to, destination.port, from, source.port);
   if (ptr === 0) throw new SystemError(ERRNO.ENOENT, 'no such state');
   const state = stateRecords.get(ptr);
-  if (way === PFIL_IN)
-    return { source: { address: text4(state.lanAddress), port: state.lanPort }, destination };
+  if (direction === 'in') return { source: { address: text4(state.lanAddress), port: state.lanPort }, destination };
   return { source, destination: { address: text4(state.gatewayAddress), port: state.gatewayPort } };
 }
 

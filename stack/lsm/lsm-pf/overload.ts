@@ -11,7 +11,6 @@ import { STATE_CONNECTION_COUNTED, peerOf, sourceNodes, stateRecords } from './r
 import type { State } from './records.ts';
 import { anchorOfRecord, ruleByRecord } from './rule-index.ts';
 import { addConnection } from './sources.ts';
-import { TIMEOUT } from './states.ts';
 import { addEntry, findEntry, makeTable, resolveTable, tables } from './tables.ts';
 import { TCPS, setConnectionMade } from './tcp-state.ts';
 
@@ -27,7 +26,14 @@ function enterTable(options: Options, anchor: string, address: number): void {
   if (findEntry(tables.get(ptr), entry) === 0) addEntry(tables.get(ptr), entry, now());
 }
 
-/** The states of a source end at once: those of its rule, or all. */
+/** A state goes with the next look at what has expired; no segment belongs to it any more. */
+function condemn(state: State): void {
+  state.touched = -Infinity;
+  peerOf(state, true).state = TCPS.closed;
+  peerOf(state, false).state = TCPS.closed;
+}
+
+/** The states of a source end: those of its rule, or all. */
 function flushStates(state: State, address: number, all: boolean): void {
   for (let ptr = pd.pf.firstState; ptr !== 0; ptr = stateRecords.get(ptr).following) {
     const other = stateRecords.get(ptr);
@@ -35,10 +41,7 @@ function flushStates(state: State, address: number, all: boolean): void {
       other.direction === state.direction && other.protocol === state.protocol && sourceOf(other) === address;
     if (!from || (!all && other.rule !== state.rule)) continue;
     countLimit(pd.pf, 'overload flush states');
-    other.timeout = TIMEOUT['tcp.closed'];
-    other.touched = 0;
-    peerOf(other, true).state = TCPS.closed;
-    peerOf(other, false).state = TCPS.closed;
+    condemn(other);
   }
 }
 
@@ -62,9 +65,7 @@ export function connectionMade(state: State): boolean {
       flushStates(state, address, options.overload.flush === 'global');
   }
   // Its state goes as well: a repetition is judged anew.
-  state.timeout = TIMEOUT['tcp.closed'];
-  peerOf(state, true).state = TCPS.closed;
-  peerOf(state, false).state = TCPS.closed;
+  condemn(state);
   return true;
 }
 

@@ -100,10 +100,10 @@ function takeFromState(state: State): void {
   outcome.tag = state.tag;
   outcome.queue = state.queue;
   outcome.priorityQueue = state.priorityQueue;
+  outcome.nat = state.natRule === 0 ? undefined : ruleByRecord(state.natRule);
   if (state.rule === 0) return;
   outcome.rule = ruleByRecord(state.rule);
   outcome.anchor = state.anchorRule === 0 ? undefined : ruleByRecord(state.anchorRule);
-  outcome.nat = state.natRule === 0 ? undefined : ruleByRecord(state.natRule);
   outcome.log = state.log === 2;
 }
 
