@@ -225,7 +225,8 @@ function natLook(pf: Pf, argument: PfControlIn<'DIOCNATLOOK'>): PfControlOut<'DI
   const ptr = findState(pf, 0, way, protocol, to, destination.port, from, source.port);
   if (ptr === 0) throw new SystemError(ERRNO.ENOENT, 'no such state');
   const state = stateRecords.get(ptr);
-  if (direction === 'in') return { source: { address: text4(state.lanAddress), port: state.lanPort }, destination };
+  if (direction === 'in')
+    return { source: { address: text4(state.lanAddress), port: state.lanPort }, destination };
   return { source, destination: { address: text4(state.gatewayAddress), port: state.gatewayPort } };
 }
 

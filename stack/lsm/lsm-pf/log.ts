@@ -10,6 +10,7 @@ import { ERRNO } from '../../runtime/messages/errno.ts';
 import { registerCloner } from '../../net/cloner.ts';
 import { DRIVER, IFT_PFLOG, ifAttach, ifnets, interfaceName, registerDriver } from '../../net/ifnet.ts';
 import type { Ifnet } from '../../net/ifnet.ts';
+import { DLT_PFLOG } from '../../net/bpf/link-type.ts';
 import { isLoaded } from '../../net/module-record.ts';
 import { PFIL_IN } from '../../net/pfil.ts';
 import type { Stack } from '../../net/stack.ts';
@@ -95,7 +96,15 @@ registerDriver(DRIVER.pflog, {
 export function createLog(stack: Stack, name: string): number {
   // Listening to it needs no further step.
   const flags = IFF.UP | IFF.RUNNING;
-  return ifAttach(stack, { name, type: IFT_PFLOG, driver: DRIVER.pflog, flags, mtu: MTU, mtuMax: MTU });
+  return ifAttach(stack, {
+    name,
+    type: IFT_PFLOG,
+    driver: DRIVER.pflog,
+    flags,
+    mtu: MTU,
+    mtuMax: MTU,
+    dlt: DLT_PFLOG,
+  });
 }
 
 /** True for a log interface. */
