@@ -26,9 +26,26 @@ export async function bpfIoctl<C extends BpfCommand>(
   fd: number,
   command: C,
   value: BpfIoctls[C]['in'],
+  signal = self.signal,
 ): Promise<BpfIoctls[C]['out']> {
   // The stack answers each with what the table says.
-  return (await devctl(self, fd, command, value)) as BpfIoctls[C]['out'];
+  return (await devctl(self, fd, command, value, signal)) as BpfIoctls[C]['out'];
+}
+
+/** A signal that does not come, for what is still to be done after one that did. */
+function uninterrupted(): AbortSignal {
+  return new AbortController().signal;
+}
+
+/** Both buffers, one after the other. */
+async function drain(self: Process, fd: number, bufferSize: number): Promise<BpfRecord[]> {
+  const records: BpfRecord[] = [];
+  const signal = uninterrupted();
+  await bpfIoctl(self, fd, 'FIONBIO', true, signal);
+  while ((await bpfIoctl(self, fd, 'FIONREAD', undefined, signal)) > 0)
+    records.push(...bpfRecords(await read(self, fd, bufferSize, signal)));
+  await bpfIoctl(self, fd, 'FIONBIO', false, signal);
+  return records;
 }
 
 export interface BpfOptions {
@@ -53,9 +70,12 @@ export interface BpfDevice {
   readonly bufferSize: number;
   /** Waits for packets; may return none when the read time-out has ended. */
   read(): Promise<BpfRecord[]>;
+  /** What was captured so far, without waiting: also when the program has been interrupted. */
+  drain(): Promise<BpfRecord[]>;
   /** Sends one packet with its link header. */
   write(packet: Uint8Array): Promise<void>;
   setFilter(program: BpfProgram): Promise<void>;
+  /** Also when the program has been interrupted. */
   statistics(): Promise<BpfStatistics>;
   close(): Promise<void>;
 }
@@ -96,9 +116,8 @@ export async function openBpf(self: Process, name: string, options: BpfOptions =
         checkFilter(program);
         await ioctl('BIOCSETF', program);
       },
-      // Also when the program has been interrupted: then it wants to know how much it has seen.
-      statistics: async () =>
-        (await devctl(self, fd, 'BIOCGSTATS', undefined, new AbortController().signal)) as BpfStatistics,
+      drain: () => drain(self, fd, bufferSize),
+      statistics: () => bpfIoctl(self, fd, 'BIOCGSTATS', undefined, uninterrupted()),
       close: () => close(self, fd),
     };
   } catch (error) {

@@ -81,13 +81,19 @@ export async function open(self: Process, path: string, flags = O_RDONLY, mode =
 }
 
 /** At most `bytes` bytes; none at the end of the file. */
-export function read(self: Process, fd: number, bytes = CHUNK): Promise<Uint8Array> {
-  return io(self, fd, 'read', { bytes });
+export function read(self: Process, fd: number, bytes = CHUNK, signal = self.signal): Promise<Uint8Array> {
+  return io(self, fd, 'read', { bytes }, signal);
 }
 
 /** Writes all of `data`. */
-export async function write(self: Process, fd: number, data: Uint8Array): Promise<void> {
-  for (let sent = 0; sent < data.length;) sent += await io(self, fd, 'write', { data: data.subarray(sent) });
+export async function write(
+  self: Process,
+  fd: number,
+  data: Uint8Array,
+  signal = self.signal,
+): Promise<void> {
+  for (let sent = 0; sent < data.length;)
+    sent += await io(self, fd, 'write', { data: data.subarray(sent) }, signal);
 }
 
 /** Moves the position; returns it. */

@@ -85,7 +85,8 @@ async function openOutput(session: Session, linkType: number): Promise<Output> {
   const fd = await files.open(self, path, O_WRONLY | O_CREAT | O_TRUNC);
   await files.write(self, fd, header);
   return {
-    packet: (packet) => files.write(self, fd, pcapRecord(packet)),
+    // Also when tcpdump has been told to end: what was captured before belongs into the file.
+    packet: (packet) => files.write(self, fd, pcapRecord(packet), new AbortController().signal),
     close: () => files.close(self, fd),
   };
 }
@@ -133,18 +134,20 @@ const counted = (count: number, what: string): string => `${count} packet${count
 async function capture(session: Session, device: BpfDevice, output: Output): Promise<number> {
   const { self, settings } = session;
   let captured = 0;
-  try {
-    while (captured < settings.count) {
-      for (const packet of await device.read()) {
-        if (captured === settings.count) break;
-        await output.packet(packet);
-        captured++;
-      }
+  const show = async (packets: readonly TimedPacket[]): Promise<void> => {
+    for (const packet of packets) {
+      if (captured === settings.count) return;
+      await output.packet(packet);
+      captured++;
     }
+  };
+  try {
+    while (captured < settings.count) await show(await device.read());
   } catch (error) {
     // Ctrl-C is the usual way to end tcpdump.
     const interrupted = error instanceof SystemError && error.errno === ERRNO.EINTR;
     if (!self.signal.aborted || !interrupted) throw error;
+    await show(await device.drain());
   }
   return captured;
 }
@@ -204,6 +207,9 @@ async function run(self: Process, args: Arguments): Promise<number> {
     expression: await expressionOf(self, args),
   };
   const path = args.value('r');
+  // What is compiled for a link type needs no interface.
+  if (settings.dump !== 0 && settings.linkType !== undefined && path === undefined)
+    return dump(session, compile(session, settings.linkType));
   return path === undefined ? live(session) : fromFile(session, path);
 }
 

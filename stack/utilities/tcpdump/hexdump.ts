@@ -14,11 +14,11 @@ function groups(bytes: Uint8Array): string {
   return text;
 }
 
-function lines(bytes: Uint8Array, line: (part: Uint8Array) => string): string {
+function lines(bytes: Uint8Array, indent: string, line: (part: Uint8Array) => string): string {
   let text = '';
   for (let at = 0; at < bytes.length; at += PER_LINE) {
     const offset = at.toString(16).padStart(4, '0');
-    text += `\n\t0x${offset}: ${line(bytes.subarray(at, at + PER_LINE))}`;
+    text += `\n\t${indent}0x${offset}: ${line(bytes.subarray(at, at + PER_LINE))}`;
   }
   return text;
 }
@@ -26,13 +26,13 @@ function lines(bytes: Uint8Array, line: (part: Uint8Array) => string): string {
 const isGraphic = (byte: number): boolean => byte > 0x20 && byte < 0x7f;
 
 /** -x. */
-export function hexLines(bytes: Uint8Array): string {
-  return lines(bytes, groups);
+export function hexLines(bytes: Uint8Array, indent = ''): string {
+  return lines(bytes, indent, groups);
 }
 
 /** -X, and what is shown of protocols without a printer. */
 export function hexAndAsciiLines(bytes: Uint8Array): string {
-  return lines(bytes, (part) => {
+  return lines(bytes, '', (part) => {
     const ascii = String.fromCharCode(...[...part].map((byte) => (isGraphic(byte) ? byte : 0x2e)));
     return `${groups(part).padEnd(HEX_WIDTH)}  ${ascii}`;
   });

@@ -104,9 +104,7 @@ function printPayload(p: Printer, packet: View, header: number, length: number, 
     case GRE:
       return printGre(p, payload, length, printIp);
     case IPIP:
-      printIp(p, payload);
-      if (p.style.verbose === 0) p.print(' (ipip-proto-4)');
-      return undefined;
+      return printIp(p, payload);
     default:
       return p.print(` ${protocolName(protocol, p.style.numeric)} ${length}`);
   }

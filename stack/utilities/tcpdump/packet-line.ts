@@ -27,7 +27,12 @@ export interface ByteStyle {
   readonly link: boolean;
 }
 
-const FORMS = { none: () => '', hex: hexLines, hexAndAscii: hexAndAsciiLines, ascii: asciiText };
+const FORMS = {
+  none: () => '',
+  hex: (bytes: Uint8Array) => hexLines(bytes),
+  hexAndAscii: hexAndAsciiLines,
+  ascii: asciiText,
+};
 
 export interface LineStyle {
   readonly protocols: PrintStyle;

@@ -49,6 +49,7 @@ export function printSlow(p: Printer, packet: View): void {
     p.print(`\n\t${PARTS.get((subtype << 8) | type) ?? 'Unknown'} TLV (0x${hex(type, 2)}), length ${length}`);
     if (type === 0 || length < 2) return;
     printPart(p, subtype, type, rest);
+    if (p.style.verbose > 1) p.print(hexLines(rest.bytes.subarray(2, length), '  '));
     rest = rest.after(length);
   }
 }

@@ -39,12 +39,12 @@ export function printHttp(p: Printer, data: View): void {
   const word = first?.text.split(/[ \t]/)[0] ?? '';
   p.print('HTTP');
   const begins = first !== undefined && (HTTP_WORDS.has(word) || ANSWER.test(word));
-  if (!begins || p.style.verbose > 0) p.print(`, length: ${length}`);
   if (!begins) return;
   if (p.style.verbose === 0) {
     p.print(`: ${first.text}`);
     return;
   }
+  p.print(`, length: ${length}`);
   for (let line: Line | undefined = first; line !== undefined;) {
     p.print(`\n\t${line.text}`);
     // A line without an end is one that was cut.

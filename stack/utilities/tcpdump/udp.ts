@@ -34,7 +34,7 @@ export function printUdp(p: Printer, ip: View, datagram: View, length: number, f
     p.print(`UDP, length ${bytes}`);
     return;
   }
-  if (p.style.verbose > 0 && !fragmented) printChecksum(p, ip, datagram, length);
+  if (p.style.verbose > 1 && !fragmented) printChecksum(p, ip, datagram, length);
   if (claimed - HEADER > bytes && !fragmented) p.print(`UDP, bad length ${claimed - HEADER} > ${bytes}`);
   else p.print(`UDP, length ${claimed === 0 ? bytes : claimed - HEADER}`);
 }
