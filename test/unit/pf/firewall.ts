@@ -5,7 +5,7 @@ import type { RunningLab } from '../../../main/lab/lab.ts';
 import { parsePfConf } from '../../../stack/filter/pf/parse.ts';
 import type { PfEnvironment } from '../../../stack/filter/pf/environment.ts';
 import type { PfControl, PfControlIn, PfControlOut, PfRuleInfo } from '../../../stack/filter/pf/ioctl.ts';
-import { PF_PARTS } from '../../../stack/filter/pf/ruleset.ts';
+import { loadRuleSet } from '../../../stack/filter/pf/load.ts';
 import type { PfGeneration, PfPart } from '../../../stack/filter/pf/ruleset.ts';
 import { control } from '../../../stack/kernel/stack-client.ts';
 import {
@@ -164,29 +164,7 @@ const environment: PfEnvironment = {
 export async function load(text: string, generation: PfGeneration = '3.7', into = ''): Promise<void> {
   const parsed = parsePfConf(text, environment, { generation });
   if ('errors' in parsed) throw new Error(JSON.stringify(parsed.errors));
-  const { anchors, options, altqs, queues } = parsed.ruleSet;
-  const place = (path: string): string => [into, path].filter((part) => part !== '').join('/');
-  const lists = Object.keys(anchors)
-    .map(place)
-    .flatMap((anchor) => [...PF_PARTS, 'tables' as const].map((part) => ({ anchor, part })));
-  const { ticket } = await ioctl('DIOCXBEGIN', { lists: [...lists, { anchor: '', part: 'altq' }] });
-  for (const [path, content] of Object.entries(anchors)) {
-    const anchor = place(path);
-    await ioctl('DIOCADDTABLES', { ticket, anchor, tables: content.tables });
-    for (const part of PF_PARTS) await ioctl('DIOCADDRULES', { ticket, anchor, part, rules: content[part] });
-  }
-  await ioctl('DIOCADDALTQ', { ticket, altqs, queues });
-  await ioctl('DIOCXCOMMIT', { ticket });
-  if (into !== '') return;
-  for (const [name, value] of Object.entries(options.timeouts ?? {}))
-    await ioctl('DIOCSETTIMEOUT', { name: name as 'frag', value });
-  for (const [name, value] of Object.entries(options.limits ?? {}))
-    await ioctl('DIOCSETLIMIT', { name: name as 'states', value });
-  await ioctl('DIOCSETSKIP', { interfaces: options.skip ?? [] });
-  await ioctl(
-    'DIOCSETSTATUSIF',
-    options.loginterface === undefined ? {} : { interface: options.loginterface },
-  );
+  await loadRuleSet(parsed.ruleSet, ioctl, { anchor: into });
 }
 
 /** The rules of a list with their counters. */
