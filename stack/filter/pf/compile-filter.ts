@@ -102,14 +102,14 @@ export class FilterCompiler {
       ...(options.tos !== undefined && { tos: options.tos }),
       ...(options.fragment && { fragment: true }),
       ...(options.allowOpts && { allowOpts: true }),
-      ...(options.label && { label: limited(options.label, 'rule label') }),
+      ...(options.label?.text && { label: limited(options.label, 'rule label') }),
       ...(queue && {
         queue: {
           name: limited(queue.name, 'rule qname', QUEUE_NAME_MAX),
           ...(queue.priority && { priority: limited(queue.priority, 'rule pqname', QUEUE_NAME_MAX) }),
         },
       }),
-      ...(options.tag && { tag: limited(options.tag, 'tag') }),
+      ...(options.tag?.text && { tag: limited(options.tag, 'tag') }),
       ...(tagged && { tagged: taggedOf(tagged) }),
       ...(options.probability !== undefined && { probability: options.probability }),
       ...(options.rtable !== undefined && { rtable: options.rtable }),
@@ -249,7 +249,7 @@ export class FilterCompiler {
       ...log,
       ...(rule.quick && { quick: true }),
       ...(rule.af && { af: rule.af }),
-      ...(rule.label && { label: limited(rule.label, 'rule label') }),
+      ...(rule.label?.text && { label: limited(rule.label, 'rule label') }),
       ...(rule.rtable !== undefined && { rtable: rule.rtable }),
     };
     const base = { ...NO_LISTS, place: rule, check: 'filter', template } as const;

@@ -51,6 +51,12 @@ const WORD_MAX = 8000;
 const END = '';
 const BEGINS_WORD = /[A-Za-z0-9:_]/;
 const IN_WORD = /[A-Za-z0-9\x22$%&'*+\-.:;?@[\\\]^_`|~]/;
+const BACKSLASH = 0x5c;
+/** Letters that need no look at what stands behind them. */
+const PLAIN_IN_WORD = Array.from(
+  { length: 128 },
+  (_, code) => code !== BACKSLASH && IN_WORD.test(String.fromCharCode(code)),
+);
 const IN_MACRO_NAME = /[A-Za-z0-9_]/;
 
 export class Lexer {
@@ -111,13 +117,21 @@ export class Lexer {
   }
 
   #word(first: string, place: Place): Token {
-    let text = '';
-    for (let letter = first; letter !== END && (text === '' || IN_WORD.test(letter)); letter = this.#read()) {
-      text += letter;
+    let text = first + this.#plainLetters();
+    for (let letter = this.#read(); letter !== END && IN_WORD.test(letter); letter = this.#read()) {
+      text += letter + this.#plainLetters();
       if (text.length > WORD_MAX) return this.#bad('string too long', place);
     }
     this.#unread();
     return { kind: this.#keywords.has(text) ? 'keyword' : 'string', text, ...place };
+  }
+
+  /** Letters of the file that go on with a word as they are: most of them, so they are taken at once. */
+  #plainLetters(): string {
+    if (this.#macro) return '';
+    const start = this.#at;
+    while (PLAIN_IN_WORD[this.#text.charCodeAt(this.#at)]) this.#at++;
+    return this.#text.slice(start, this.#at);
   }
 
   #quoted(quote: string, place: Place): Token {

@@ -55,12 +55,18 @@ function parseEnd(cursor: Cursor): EndSyntax {
   return { hosts, ports };
 }
 
+/** Lists of hosts within each other. */
+const LIST_DEPTH_MAX = 32;
+
 /** `any` (no hosts), one host, or a list. */
-export function parseHosts(cursor: Cursor): HostSyntax[] {
+export function parseHosts(cursor: Cursor, depth = 0): HostSyntax[] {
   if (cursor.accept('any')) return [];
-  if (!cursor.accept('{')) return [parseHostOrNot(cursor)];
+  const brace = cursor.accept('{');
+  if (!brace) return [parseHostOrNot(cursor)];
+  if (depth >= LIST_DEPTH_MAX) refuse(brace, `lists nested more than ${LIST_DEPTH_MAX} deep`);
   // In 4.2 lists may be nested, and hold `any`, which adds nothing.
-  const item = cursor.generation === '4.2' ? () => parseHosts(cursor) : () => [parseHostOrNot(cursor)];
+  const item =
+    cursor.generation === '4.2' ? () => parseHosts(cursor, depth + 1) : () => [parseHostOrNot(cursor)];
   return cursor.listToBrace(item).flat();
 }
 

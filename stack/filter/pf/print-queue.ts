@@ -63,8 +63,13 @@ export function printAltq(altq: PfAltq): string {
 
 /** The curves of a queue: as they are written, in 3.7 with all shares resolved and what is left out filled in. */
 function curvesOf(queue: PfQueue, generation: PfGeneration): Curves {
-  const { resolved } = queue;
-  if (generation === '4.2' || queue.scheduler !== 'hfsc' || !resolved) return queue;
+  const { resolved, realtime, linkshare, upperlimit } = queue;
+  if (queue.scheduler !== 'hfsc' || !resolved) return queue;
+  if (generation === '4.2') {
+    // What the bandwidth says already is not said again.
+    const own = resolved.linkshare.m2 !== resolved.bits || resolved.linkshare.d !== 0;
+    return { realtime, linkshare: own ? linkshare : undefined, upperlimit };
+  }
   const curve = ({ m1, d, m2 }: PfCurve): PfServiceCurve | undefined =>
     m2 === 0 ? undefined : { m1: { bits: m1 }, d, m2: { bits: m2 } };
   return {

@@ -13,13 +13,24 @@ type Writable = Omit<Mutable<PfOptions>, 'timeouts' | 'limits'> & {
   limits?: Partial<Record<PfLimit, number>>;
 };
 
-const OPTIMIZATIONS: readonly string[] = [
-  'normal',
-  'satellite',
-  'high-latency',
-  'conservative',
-  'aggressive',
-];
+/** Time-outs of TCP that `set optimization` stands for, s. */
+const TCP_TIMEOUTS = [
+  'tcp.first',
+  'tcp.opening',
+  'tcp.established',
+  'tcp.closing',
+  'tcp.finwait',
+  'tcp.closed',
+  'tcp.tsdiff',
+] as const;
+const SLOW = [180, 35, 86_400, 905, 50, 95, 60];
+const OPTIMIZATIONS: Readonly<Record<string, readonly number[]>> = {
+  normal: [120, 30, 86_400, 900, 45, 90, 30],
+  satellite: SLOW,
+  'high-latency': SLOW,
+  conservative: [3600, 900, 432_000, 3600, 600, 180, 60],
+  aggressive: [30, 5, 18_000, 60, 30, 30, 10],
+};
 const DEBUG_LEVELS = ['none', 'urgent', 'misc', 'loud'] as const;
 const RULESET_OPTIMIZATIONS = ['none', 'basic', 'profile'] as const;
 /** Limits that 4.2 added. */
@@ -68,8 +79,7 @@ export class Settings {
   apply(setting: SettingSyntax): string[] {
     switch (setting.option) {
       case 'optimization':
-        this.#options.optimization = oneOf(setting.value, OPTIMIZATIONS, 'unknown optimization');
-        return [`set optimization ${setting.value.text}`];
+        return this.#optimization(setting.value);
       case 'ruleset-optimization':
         this.#options.rulesetOptimization = oneOf(
           setting.value,
@@ -107,6 +117,15 @@ export class Settings {
     }
   }
 
+  #optimization(name: Word): string[] {
+    const optimization = oneOf(name, Object.keys(OPTIMIZATIONS), 'unknown optimization');
+    const seconds = OPTIMIZATIONS[optimization] ?? [];
+    const timeouts = Object.fromEntries(TCP_TIMEOUTS.map((timeout, index) => [timeout, seconds[index] ?? 0]));
+    this.#options.optimization = optimization;
+    this.#options.timeouts = { ...this.#options.timeouts, ...timeouts };
+    return [`set optimization ${name.text}`];
+  }
+
   #loginterface(name: Word): string[] {
     if (name.text.length > INTERFACE_NAME_MAX) refuse(name, `error setting loginterface ${name.text}`);
     this.#options.loginterface = name.text;
@@ -122,15 +141,15 @@ export class Settings {
   #timeout(name: Word, value: number): string {
     const timeout = oneOf(name, PF_TIMEOUTS, 'unknown timeout');
     this.#options.timeouts = { ...this.#options.timeouts, [timeout]: value };
-    return `set timeout ${timeout} ${value}`;
+    return `set timeout ${name.text} ${value}`;
   }
 
   #limit(name: Word, value: number): string {
     const known = PF_LIMITS.filter((limit) => this.#generation === '4.2' || !LIMITS_42.includes(limit));
-    if (!(known as readonly string[]).includes(name.text)) {
-      refuse(name, `unable to set limit ${name.text} ${value}: there are ${known.join(', ')}`);
-    }
-    this.#options.limits = { ...this.#options.limits, [name.text]: value };
+    const limit = known.find((one) => one === name.text.toLowerCase());
+    if (!limit)
+      return refuse(name, `unable to set limit ${name.text} ${value}: there are ${known.join(', ')}`);
+    this.#options.limits = { ...this.#options.limits, [limit]: value };
     return `set limit ${name.text} ${value}`;
   }
 
@@ -156,7 +175,7 @@ export class Settings {
 
 function oneOf<T extends string>(word: Word, known: readonly T[], message: string): T {
   return (
-    known.find((name) => name === word.text) ??
+    known.find((name) => name === word.text.toLowerCase()) ??
     refuse(word, `${message} ${word.text}: there are ${known.join(', ')}`)
   );
 }
