@@ -66,6 +66,7 @@ export interface LabHost {
    * Delivers what the ring of recent packets holds, then new packets in batches, at most ten a second.
    * The ring keeps the last 5,000 packets unless the host was made with another bound.
    */
+  /** @throws Error that says what is wrong with `filter.filter`, and in which column */
   subscribePackets(filter: PacketSubscription, onBatch: (batch: PacketBatch) => void): Unsubscribe;
   /** A packet of the live ring, or of an opened capture; `undefined` when it is no longer kept. */
   packet(number: number, capture?: string): PacketDetail | undefined;
@@ -78,7 +79,7 @@ export interface LabHost {
   journey(number: number, capture?: string): Journey | undefined;
   clearPackets(): void;
   /** The packets of the live ring (only those of `points`, if any are named) as a pcapng file. */
-  exportPackets(points: readonly string[]): Promise<ExportedFile>;
+  exportPackets(points: readonly string[], filter?: string): Promise<ExportedFile>;
   /** Opens a pcap or pcapng file for viewing; does not touch the lab. */
   openCapture(name: string, bytes: Uint8Array): Promise<OpenedCapture>;
   /** Packets `from`.. (counted from 0) of an opened capture. */

@@ -216,8 +216,14 @@ export const packetSummarySchema = v.object({
 });
 export type PacketSummary = v.InferOutput<typeof packetSummarySchema>;
 
-/** Which live packets a reader wants; no points means all of them. */
-export const packetSubscriptionSchema = v.object({ points: list(v.string()) });
+/** The longest filter expression a renderer may send, in characters. */
+export const maxFilterLength = 4096;
+
+/** Which live packets a reader wants; no points means all of them; `filter` is an expression of pcap-filter(7). */
+export const packetSubscriptionSchema = v.object({
+  points: list(v.string()),
+  filter: v.optional(v.pipe(v.string(), v.maxLength(maxFilterLength))),
+});
 export type PacketSubscription = v.InferOutput<typeof packetSubscriptionSchema>;
 
 export const packetBatchSchema = v.object({

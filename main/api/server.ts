@@ -170,8 +170,9 @@ function createHandlers(host: LabHost): Handlers {
     'time.control': ({ action }) => after(host.controlTime(action)),
     'packets.points': () => host.capturePoints(),
     'packets.subscribe': (filter, connection) => {
+      const unsubscribe = host.subscribePackets(filter, (batch) => deliver(connection, batch));
       connection.unsubscribePackets();
-      connection.unsubscribePackets = host.subscribePackets(filter, (batch) => deliver(connection, batch));
+      connection.unsubscribePackets = unsubscribe;
       return null;
     },
     'packets.unsubscribe': (_params, connection) => {
@@ -184,7 +185,7 @@ function createHandlers(host: LabHost): Handlers {
       host.clearPackets();
       return null;
     },
-    'packets.export': ({ points }) => host.exportPackets(points),
+    'packets.export': ({ points, filter }) => host.exportPackets(points, filter),
     'journeys.follow': ({ choice }) => {
       host.followPackets(choice ?? undefined);
       return null;

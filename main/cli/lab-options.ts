@@ -27,6 +27,8 @@ export interface LabOptionValues {
   readonly capture: readonly CaptureFileRequest[];
   /** Files for the packets of all links. */
   readonly write: readonly string[];
+  /** An expression of pcap-filter for `capture` and `write`. */
+  readonly captureFilter?: string;
   readonly journey?: JourneyChoice;
   readonly json: boolean;
   /** Files and folders with modules from outside. */
@@ -69,6 +71,10 @@ export function addLabOptions(command: Command, json = EVENTS): Command {
       [],
     )
     .option('-w, --write <FILE>', 'the same as --capture all=FILE', collect(parseFile), [])
+    .option(
+      '--capture-filter <EXPR>',
+      "which packets --capture and -w take, in the language of pcap-filter, such as 'tcp port 80 and host 10.0.0.2'",
+    )
     .option(
       '--journey <PACKETS>',
       "follow packets on their way through the lab and keep their journeys in the pcapng files (pcap journey shows them); PACKETS is all, or any of: every N (or 1/N), icmp, tcp, udp, proto N, host A.B.C.D, port N, such as 'every 10 tcp port 80'",

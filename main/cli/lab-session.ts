@@ -8,7 +8,8 @@ import type { LabNode, Process } from '../../stack/kernel/process.ts';
 import { SECOND, readClock } from '../../stack/runtime/clock.ts';
 import { sleepNs } from '../../stack/runtime/timers.ts';
 import { runCommandLine } from '../../stack/utilities/shell/shell.ts';
-import { keepsJourneys, openCaptureFiles } from '../lab/capture-file.ts';
+import { filterProblem } from '../capture/filter.ts';
+import { keepsJourneys, openCaptureFiles, placesOf } from '../lab/capture-file.ts';
 import type { CaptureFileRequest, CaptureFiles } from '../lab/capture-file.ts';
 import type { CapturePoint } from '../lab/file/endpoint.ts';
 import type { NormalLab } from '../lab/file/model.ts';
@@ -235,17 +236,20 @@ export function noSuch(kind: string, name: string, names: readonly string[]): st
 export function openFiles(
   lab: NormalLab,
   labFile: string,
-  { capture, write, journey }: LabOptionValues,
+  { capture, write, journey, captureFilter }: LabOptionValues,
   inputs: readonly string[],
 ): CaptureFiles {
-  const requests = [...capture, ...write.map((file) => ({ at: { kind: 'all' } as const, file }))];
+  const asked = [...capture, ...write.map((file) => ({ at: { kind: 'all' } as const, file }))];
+  const requests = asked.map((request) => ({ ...request, filter: captureFilter }));
+  if (captureFilter !== undefined && requests.length === 0)
+    throw usageFailure('stackscope: --capture-filter is for --capture and -w: add one of them');
   for (const { at, file } of requests) {
-    const wrong = wrongPoint(lab, at);
+    const wrong = wrongPoint(lab, at) ?? wrongFilter(lab, at, captureFilter);
     if (wrong !== undefined) throw usageFailure(`stackscope: --capture for ${file}: ${wrong}`);
   }
   const folder = dirname(labFile);
-  const own = lab.captures.flatMap(({ at, file }) =>
-    file === undefined ? [] : [{ at, file: isAbsolute(file) ? file : join(folder, file) }],
+  const own = lab.captures.flatMap(({ at, file, filter }) =>
+    file === undefined ? [] : [{ at, file: isAbsolute(file) ? file : join(folder, file), filter }],
   );
   const all = oneNameEach([...own, ...requests]);
   if (journey !== undefined && !all.some(({ file }) => keepsJourneys(file)))
@@ -264,11 +268,21 @@ export function openFiles(
 /** A file that is written in two ways, `x` and `./x`, is one file: it gets the name that comes first. */
 function oneNameEach(requests: readonly CaptureFileRequest[]): readonly CaptureFileRequest[] {
   const names = new Map<string, string>();
-  return requests.map(({ at, file }) => {
-    const name = names.get(resolve(file)) ?? file;
-    names.set(resolve(file), name);
-    return { at, file: name };
+  return requests.map((request) => {
+    const name = names.get(resolve(request.file)) ?? request.file;
+    names.set(resolve(request.file), name);
+    return { ...request, file: name };
   });
+}
+
+/** What is wrong with a filter for what is seen at a place. */
+function wrongFilter(lab: NormalLab, at: CapturePoint, filter: string | undefined): string | undefined {
+  if (filter === undefined) return undefined;
+  const problem = filterProblem(
+    filter,
+    placesOf(lab, at).map(([, linkType]) => linkType),
+  );
+  return problem === undefined ? undefined : `--capture-filter: ${problem}`;
 }
 
 function wrongPoint(lab: NormalLab, at: CapturePoint): string | undefined {

@@ -30,6 +30,8 @@ export interface CaptureFileRequest {
   readonly at: CapturePoint;
   /** Absolute, or relative to the working directory. */
   readonly file: string;
+  /** Which packets of these places it takes; undefined: all. */
+  readonly filter?: string | undefined;
 }
 
 /** True if a file of this name has room for journeys: a classic pcap has none. */
@@ -63,8 +65,23 @@ export interface CaptureFiles {
   finish(): readonly CaptureFileReport[];
 }
 
+/** What a file says of a place, and which of its packets go into the file. */
+interface FilePlace {
+  readonly linkType: number;
+  readonly filter: string | undefined;
+}
+
+/** A place that is captured twice into one file: what either of the two takes. */
+function eitherFilter(one: string | undefined, other: string | undefined): string | undefined {
+  if (one === undefined || other === undefined) return undefined;
+  return one === other ? one : `(${one}) or (${other})`;
+}
+
 /** Names of the places that a capture point of a lab stands for, as `CapturePlace.name` has them, with their link types. */
-function placesOf(lab: NormalLab, at: CapturePoint): readonly (readonly [name: string, linkType: number])[] {
+export function placesOf(
+  lab: NormalLab,
+  at: CapturePoint,
+): readonly (readonly [name: string, linkType: number])[] {
   if (at.kind !== 'interface')
     return lab.links
       .filter(({ name }) => at.kind === 'all' || name === at.link)
@@ -81,10 +98,16 @@ function placesOf(lab: NormalLab, at: CapturePoint): readonly (readonly [name: s
  * @throws Error with the name of the file and the operating system's reason; no file stays open then.
  */
 export function openCaptureFiles(lab: NormalLab, requests: readonly CaptureFileRequest[]): CaptureFiles {
-  const byFile = new Map<string, Map<string, number>>();
-  for (const { at, file } of requests) {
-    const places = byFile.get(file) ?? new Map<string, number>();
-    for (const [name, linkType] of placesOf(lab, at)) places.set(name, linkType);
+  const byFile = new Map<string, Map<string, FilePlace>>();
+  for (const { at, file, filter } of requests) {
+    const places = byFile.get(file) ?? new Map<string, FilePlace>();
+    for (const [name, linkType] of placesOf(lab, at)) {
+      const before = places.get(name);
+      places.set(name, {
+        linkType,
+        filter: before === undefined ? filter : eitherFilter(before.filter, filter),
+      });
+    }
     byFile.set(file, places);
   }
   const files: OpenFile[] = [];
@@ -142,6 +165,7 @@ class OpenFile {
   readonly #sink: BatchSink;
   readonly #writer: PacketWriter;
   readonly #points = new Map<string, Point>();
+  readonly #places: ReadonlyMap<string, FilePlace>;
   readonly #captures: Capture[] = [];
   #endJourneys: (() => void) | undefined;
   // One of each for all packets: a capture of bulk traffic makes no garbage of its own.
@@ -155,13 +179,17 @@ class OpenFile {
   #error: string | undefined;
   #began = 0n;
 
-  /** @param places names and link types of what goes into it. */
-  constructor(file: string, places: ReadonlyMap<string, number>) {
+  /** @param places what goes into it, by name. */
+  constructor(file: string, places: ReadonlyMap<string, FilePlace>) {
     this.#file = file;
-    if (isClassic(file)) expectOneLinkType(file, places);
+    this.#places = places;
+    const linkTypes = new Map([...places].map(([name, { linkType }]) => [name, linkType]));
+    if (isClassic(file)) expectOneLinkType(file, linkTypes);
     this.#sink = openSink(file);
     for (const name of places.keys()) this.#points.set(name, { id: this.#points.size, packets: 0 });
-    this.#writer = isClassic(file) ? classicWriter(this.#sink, places) : pcapngWriter(this.#sink, places);
+    this.#writer = isClassic(file)
+      ? classicWriter(this.#sink, linkTypes)
+      : pcapngWriter(this.#sink, linkTypes);
   }
 
   begin(lab: RunningLab, places: readonly CapturePlace[]): void {
@@ -169,7 +197,11 @@ class OpenFile {
     const own = places.filter(({ name }) => this.#points.has(name) && isNew(name));
     if (own.length === 0) return;
     if (this.#captures.length === 0) this.#began = wallClock(readClock());
-    this.#captures.push(lab.captures.listen(own, SNAPLEN, (seen) => this.#write(seen)));
+    const filterOf = ({ name }: CapturePlace): string | undefined => this.#places.get(name)?.filter;
+    for (const filter of new Set(own.map(filterOf))) {
+      const alike = own.filter((place) => filterOf(place) === filter);
+      this.#captures.push(lab.captures.listen(alike, SNAPLEN, (seen) => this.#write(seen), filter));
+    }
     this.#endJourneys ??= this.#beginJourneys(lab.journeys);
   }
 

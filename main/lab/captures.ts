@@ -5,9 +5,12 @@
 import { drainCaptures, taps } from '../../stack/net/tap.ts';
 import type { CaptureVisitor } from '../../stack/net/tap.ts';
 import { wallClock } from '../../stack/runtime/clock.ts';
+import type { BpfProgram } from '../../stack/filter/bpf/instruction.ts';
+import { freeProgram, newProgram } from '../../stack/net/bpf/program.ts';
 import { DLT_EN10MB, DLT_PFLOG } from '../../stack/net/bpf/link-type.ts';
 import { ifnets } from '../../stack/net/ifnet.ts';
 import type { Ifnet } from '../../stack/net/ifnet.ts';
+import { captureFilter } from '../capture/filter.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_PFLOG, LINKTYPE_RAW } from '../capture/link-type.ts';
 import { links } from './link-record.ts';
 
@@ -54,8 +57,17 @@ export interface Capture {
 }
 
 export interface CaptureHub {
-  /** Begins to hand packets of these places to `listener`; `snaplen` is the most bytes of each. */
-  listen(places: readonly CapturePlace[], snaplen: number, listener: CaptureListener): Capture;
+  /**
+   * Begins to hand packets of these places to `listener`; `snaplen` is the most bytes of each.
+   * @param filter an expression of pcap-filter(7): packets that it does not take are not copied at all
+   * @throws FilterTextError if that is none for the link types of the places; Error when there is no room for more capture points
+   */
+  listen(
+    places: readonly CapturePlace[],
+    snaplen: number,
+    listener: CaptureListener,
+    filter?: string,
+  ): Capture;
   /** Hands on what is waiting; says whether there was anything. */
   drain(): boolean;
 }
@@ -92,11 +104,20 @@ export function captureHub(whileHeld: <T>(work: () => T) => T): CaptureHub {
     return place.kind === 'link' ? links.get(place.ptr) : ifnets.get(place.ptr);
   }
 
-  function attach(place: CapturePlace, snaplen: number, listener: CaptureListener): number {
-    const ptr = taps.alloc();
-    if (ptr === 0)
+  function attach(
+    place: CapturePlace,
+    snaplen: number,
+    listener: CaptureListener,
+    filter: BpfProgram | undefined,
+  ): number {
+    const program = filter === undefined ? 0 : newProgram(filter);
+    const ptr = filter !== undefined && program === 0 ? 0 : taps.alloc();
+    if (ptr === 0) {
+      freeProgram(program);
       throw new Error(`capture at ${place.name}: at most ${taps.capacity} capture points at a time`);
+    }
     const tap = taps.get(ptr);
+    tap.filter = program;
     tap.id = nextId++;
     tap.snaplen = snaplen;
     byId.set(tap.id, { place, listener });
@@ -120,6 +141,7 @@ export function captureHub(whileHeld: <T>(work: () => T) => T): CaptureHub {
     const tap = taps.get(ptr);
     if (tap.orphan === 0) unlink(place, ptr);
     byId.delete(tap.id);
+    freeProgram(tap.filter);
     taps.free(ptr);
   }
 
@@ -128,10 +150,14 @@ export function captureHub(whileHeld: <T>(work: () => T) => T): CaptureHub {
     places: readonly CapturePlace[],
     snaplen: number,
     listener: CaptureListener,
+    filter: string | undefined,
   ): readonly AttachedTap[] {
     const attached: AttachedTap[] = [];
     try {
-      for (const place of places) attached.push({ place, ptr: attach(place, snaplen, listener) });
+      for (const place of places) {
+        const program = filter === undefined ? undefined : captureFilter(filter, place.linkType);
+        attached.push({ place, ptr: attach(place, snaplen, listener, program) });
+      }
     } catch (error) {
       for (const { place, ptr } of attached) detach(place, ptr);
       throw error;
@@ -141,8 +167,8 @@ export function captureHub(whileHeld: <T>(work: () => T) => T): CaptureHub {
 
   return {
     drain,
-    listen(places, snaplen, listener) {
-      const attached = whileHeld(() => attachAll(places, snaplen, listener));
+    listen(places, snaplen, listener, filter) {
+      const attached = whileHeld(() => attachAll(places, snaplen, listener, filter));
       const dropped = (): Map<string, number> =>
         new Map(attached.map(({ place, ptr }) => [place.name, taps.get(ptr).drops]));
       let final: Map<string, number> | undefined;

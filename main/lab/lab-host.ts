@@ -41,7 +41,7 @@ import { LabRun } from './host/lab-run.ts';
 import { LiveCapture } from './host/live-capture.ts';
 import { liveInterfaces } from './host/live-interfaces.ts';
 import { logLines } from './host/log-lines.ts';
-import { PacketFeed, pointSet } from './host/packet-feed.ts';
+import { PacketFeed, packetChooser } from './host/packet-feed.ts';
 import { detail } from './host/packet-ring.ts';
 import type { RingLimits } from './host/packet-ring.ts';
 import { controlTime, timeState } from './host/time-control.ts';
@@ -257,9 +257,10 @@ class LabEngineHost implements OwnedLabHost {
     this.#journeys.clear();
   }
 
-  exportPackets(points: readonly string[]): Promise<ExportedFile> {
+  exportPackets(points: readonly string[], filter?: string): Promise<ExportedFile> {
     const name = this.#open?.lab.name ?? 'packets';
-    return Promise.resolve(exportRing(this.#feed.ring, this.#journeys, pointSet(points), name));
+    const wanted = packetChooser({ points, filter });
+    return Promise.resolve(exportRing(this.#feed.ring, this.#journeys, wanted, name));
   }
 
   openCapture(name: string, bytes: Uint8Array): Promise<OpenedCapture> {

@@ -10,8 +10,11 @@ import { mbuf } from '../memory/mbuf.ts';
 import { QUEUE_BYTES, dequeueAll, enqueue, nextRecord, queueAt } from '../memory/queue.ts';
 import { slab } from '../memory/slab.ts';
 import { struct } from '../memory/struct.ts';
+import { compiledFilter } from './bpf/engine.ts';
+import { describePacket, resultOf } from './bpf/packet-batch.ts';
 import { ringBell } from '../runtime/messages/post.ts';
 
+const AUTO_ENGINE = 0;
 const RING_BYTES = 32 * 1024 * 1024;
 const ENTRY = 32;
 /** Asks the reader for attention when so much is waiting. */
@@ -59,8 +62,18 @@ export function tapPacket(first: number, m: number, direction: number, time: num
     const point = taps.get(ptr);
     point.packets++;
     if (point.bpf !== 0) showBpf(point.bpf, m, direction, time);
-    else if (!record(point.id, point.snaplen, m, direction, time)) point.drops++;
+    else {
+      const keep = point.filter === 0 ? point.snaplen : Math.min(point.snaplen, wanted(point.filter, m));
+      if (keep > 0 && !record(point.id, keep, m, direction, time)) point.drops++;
+    }
   }
+}
+
+/** Bytes that a filter wants to be kept of a packet, 0 for none of it. */
+function wanted(filter: number, m: number): number {
+  describePacket(0, m);
+  compiledFilter(filter, AUTO_ENGINE)(1);
+  return resultOf(0);
 }
 
 const buried = queueAt(region('closed capture points', QUEUE_BYTES));

@@ -1,6 +1,8 @@
 /**
  * Checks between the values of a lab file: names that must exist, be unique or be used once.
  */
+import { filterProblem } from '../../capture/filter.ts';
+import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from '../../capture/link-type.ts';
 import type { Draft } from './draft.ts';
 import { parseCapturePoint } from './endpoint.ts';
 import { checkLinks } from './link-check.ts';
@@ -101,9 +103,11 @@ function checkPorts(draft: Draft): ShapeProblem[] {
 function checkCaptures(draft: Draft, suggest: Suggest): ShapeProblem[] {
   const problems: ShapeProblem[] = [];
   const files = new Map<string, string>();
-  for (const [name, { at, file }] of draft.captures) {
+  for (const [name, { at, file, filter }] of draft.captures) {
     const text = at === undefined ? undefined : capturePointText(at, draft, suggest);
     if (text !== undefined) problems.push({ path: ['captures', name, 'at'], at: 'value', text });
+    const wrong = filter === undefined ? undefined : filterProblem(filter, linkTypesAt(at ?? 'all', draft));
+    if (wrong !== undefined) problems.push({ path: ['captures', name, 'filter'], at: 'value', text: wrong });
     if (file === undefined) continue;
     const other = files.get(file);
     if (other !== undefined)
@@ -115,6 +119,14 @@ function checkCaptures(draft: Draft, suggest: Suggest): ShapeProblem[] {
     else files.set(file, name);
   }
   return problems;
+}
+
+/** The link types of what a capture sees. */
+function linkTypesAt(at: string, draft: Draft): ReadonlySet<number> {
+  const point = parseCapturePoint(at);
+  if (point?.kind === 'interface') return new Set([pseudoLinkType(point.interface) ?? LINKTYPE_ETHERNET]);
+  const links = [...draft.links].filter(([name]) => point?.kind !== 'link' || name === point.link);
+  return new Set(links.map(([, { serial }]) => (serial ? LINKTYPE_RAW : LINKTYPE_ETHERNET)));
 }
 
 function capturePointText(at: string, draft: Draft, suggest: Suggest): string | undefined {

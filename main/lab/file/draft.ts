@@ -17,7 +17,11 @@ export interface Draft {
   readonly links: ReadonlyMap<string, DraftLink>;
   readonly captures: ReadonlyMap<
     string,
-    { readonly at: string | undefined; readonly file: string | undefined }
+    {
+      readonly at: string | undefined;
+      readonly file: string | undefined;
+      readonly filter: string | undefined;
+    }
   >;
   /** False when nodes, switches or ports are not mappings at all: then no end can be looked up. */
   readonly namesKnown: boolean;
@@ -44,6 +48,7 @@ export function readDraft(value: unknown): Draft {
     captures: mapEntries(lab.captures, (capture) => ({
       at: textAt(capture, 'at'),
       file: textAt(capture, 'file'),
+      filter: textAt(capture, 'filter'),
     })),
     namesKnown: [lab.nodes, lab.switches ?? {}, lab.ports ?? {}].every(isMapping),
   };

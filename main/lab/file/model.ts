@@ -111,6 +111,8 @@ export interface NormalCapture {
   readonly at: CapturePoint;
   /** Relative to the folder of the lab; undefined = shown, not written. */
   readonly file: string | undefined;
+  /** Which packets it takes; undefined = all. */
+  readonly filter: string | undefined;
 }
 
 export interface NormalView {

@@ -50,7 +50,7 @@ export function normalize(lab: Lab): NormalLab {
     captures: Object.entries(lab.captures ?? {}).map(([name, capture]) => {
       const at = parseCapturePoint(capture.at);
       if (at === undefined) throw new Error(`capture ${name} was not checked`);
-      return { name, at, file: capture.file };
+      return { name, at, file: capture.file, filter: capture.filter };
     }),
     view: {
       positions: Object.entries(lab.view?.positions ?? {}).map(([name, { x, y }]) => ({ name, x, y })),

@@ -5,6 +5,7 @@
  * Every message is a clause that follows the path of the value: "links.wire.delay" + "must be …".
  */
 import * as v from 'valibot';
+import { MOST_FILTER_TEXT } from '../../capture/filter.ts';
 import { parsePercent, parseDuration, parseRate, type Quantity } from './units.ts';
 
 /** The variants of the network manager, as io-pkt names them. */
@@ -342,6 +343,12 @@ const captureSchema = v.strictObject(
           1023,
         ),
         'File to write, relative to the folder of the lab. Without it the packets are only shown.',
+      ),
+    ),
+    filter: v.exactOptional(
+      describe(
+        text('an expression of pcap-filter such as tcp port 80', /^[^\0\n]+$/, MOST_FILTER_TEXT),
+        'Which packets to take, in the language of pcap-filter, as in icmp or tcp port 80. Default: all.',
       ),
     ),
   },

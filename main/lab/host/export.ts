@@ -3,17 +3,16 @@ import { PcapngWriter } from '../../capture/pcapng-writer.ts';
 import { journeyBlocks, journeyOption } from '../../capture/journey.ts';
 import { memorySink } from '../../capture/sink.ts';
 import type { ExportedFile } from '../../api/model.ts';
-import { wantsPoint } from './packet-feed.ts';
 import type { JourneyStore } from './journey-store.ts';
-import type { PacketRing } from './packet-ring.ts';
+import type { PacketRing, RawPacket } from './packet-ring.ts';
 
 const LITTLE_ENDIAN = true;
 
-/** @param points those wanted; undefined for all links. */
+/** @param wanted which packets go into it. */
 export function exportRing(
   ring: PacketRing,
   journeys: JourneyStore,
-  points: ReadonlySet<string> | undefined,
+  wanted: (packet: RawPacket) => boolean,
   labName: string,
 ): ExportedFile {
   const { sink, contents } = memorySink();
@@ -22,8 +21,9 @@ export function exportRing(
   const followed = new Set<number>();
   let packets = 0;
   for (let number = ring.first; number < ring.next; number++) {
-    const { time, point, linkType, length, bytes, journey } = ring.raw(number);
-    if (!wantsPoint(points, point)) continue;
+    const packet = ring.raw(number);
+    if (!wanted(packet)) continue;
+    const { time, point, linkType, length, bytes, journey } = packet;
     let interfaceId = interfaces.get(point);
     if (interfaceId === undefined) {
       interfaceId = writer.addInterface({ name: point, linkType });

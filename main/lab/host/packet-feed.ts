@@ -2,6 +2,7 @@
  * Who reads the ring of packets: each reader has a place of its own in it and gets what comes in batches. A reader that falls so far
  * behind that the ring has lost packets is told how many.
  */
+import { expectFilter, packetMatcher } from '../../capture/filter.ts';
 import type { Unsubscribe } from '../../api/lab-host.ts';
 import type { PacketBatch, PacketSubscription, PacketSummary } from '../../api/model.ts';
 import { PacketRing } from './packet-ring.ts';
@@ -14,6 +15,8 @@ const MOST_PER_BATCH = 1000;
 interface Reader {
   /** Points wanted; undefined for all links. */
   readonly points: ReadonlySet<string> | undefined;
+  /** Which of their packets. */
+  readonly wants: (packet: RawPacket) => boolean;
   readonly onBatch: (batch: PacketBatch) => void;
   /** Number of the packet to look at next. */
   next: number;
@@ -21,12 +24,21 @@ interface Reader {
 }
 
 /** With no points named, a packet is shown where it passes a link, and not again at both its interfaces. */
-export function wantsPoint(points: ReadonlySet<string> | undefined, point: string): boolean {
+function wantsPoint(points: ReadonlySet<string> | undefined, point: string): boolean {
   return points === undefined ? point.startsWith('link:') : points.has(point);
 }
 
-export function pointSet(points: readonly string[]): ReadonlySet<string> | undefined {
+function pointSet(points: readonly string[]): ReadonlySet<string> | undefined {
   return points.length === 0 ? undefined : new Set(points);
+}
+
+/** Tells which packets a reader wants. Throws FilterTextError. */
+export function packetChooser({ points, filter }: PacketSubscription): (packet: RawPacket) => boolean {
+  const wanted = pointSet(points);
+  if (filter === undefined) return ({ point }) => wantsPoint(wanted, point);
+  expectFilter(filter);
+  const matches = packetMatcher(filter);
+  return (packet) => wantsPoint(wanted, packet.point) && matches(packet);
 }
 
 export class PacketFeed {
@@ -51,8 +63,15 @@ export class PacketFeed {
     for (const reader of this.#readers) reader.dropped += packets;
   }
 
-  read({ points }: PacketSubscription, onBatch: (batch: PacketBatch) => void): Unsubscribe {
-    const reader: Reader = { points: pointSet(points), onBatch, next: this.ring.first, dropped: 0 };
+  /** Throws FilterTextError. */
+  read(subscription: PacketSubscription, onBatch: (batch: PacketBatch) => void): Unsubscribe {
+    const reader: Reader = {
+      points: pointSet(subscription.points),
+      wants: packetChooser(subscription),
+      onBatch,
+      next: this.ring.first,
+      dropped: 0,
+    };
     this.#readers.add(reader);
     this.#onReaders();
     this.#schedule();
@@ -97,7 +116,7 @@ export class PacketFeed {
     reader.next = Math.max(reader.next, this.ring.first);
     while (reader.next < this.ring.next && packets.length < MOST_PER_BATCH) {
       const number = reader.next++;
-      if (wantsPoint(reader.points, this.ring.raw(number).point)) packets.push(this.ring.summary(number));
+      if (reader.wants(this.ring.raw(number))) packets.push(this.ring.summary(number));
     }
     return packets;
   }

@@ -19,7 +19,6 @@ const TYPES = new Map<number, LinkType>([
   [1, { name: 'EN10MB', text: 'Ethernet', print: printEthernet }],
   [8, { name: 'SLIP', text: 'SLIP', print: printSlip }],
   [12, { name: 'RAW', text: 'Raw IP', print: printRaw }],
-  [101, { name: 'RAW', text: 'Raw IP', print: printRaw }],
   [117, { name: 'PFLOG', text: 'OpenBSD pflog file', print: printPflog }],
 ]);
 

@@ -12,8 +12,16 @@ const RECORD_HEADER = 16;
 /** No packet is longer. */
 const LONGEST = 262_144;
 
+/** LINKTYPE numbers of files, where they are not those of DLT_*. */
+const LINKTYPES = new Map([[12, 101]]);
+
+function dltOf(linkType: number): number {
+  return [...LINKTYPES].find(([, number]) => number === linkType)?.[0] ?? linkType;
+}
+
 /** What is in a file, and what was wrong with it behind that. */
 export interface PcapFile {
+  /** DLT_*. */
   readonly linkType: number;
   readonly snapLength: number;
   readonly packets: readonly TimedPacket[];
@@ -31,7 +39,7 @@ export function readPcap(bytes: Uint8Array): PcapFile | string {
   const u32 = (at: number): number => (little ? file.readUInt32LE(at) : file.readUInt32BE(at));
   const divisor = u32(0) === NANOSECONDS ? 1000 : 1;
   const packets: TimedPacket[] = [];
-  const header = { linkType: u32(20) & 0x0fff_ffff, snapLength: u32(16) };
+  const header = { linkType: dltOf(u32(20) & 0x0fff_ffff), snapLength: u32(16) };
   for (let at = FILE_HEADER; at < file.length;) {
     const whole = at + RECORD_HEADER <= file.length;
     const captured = whole ? u32(at + 8) : 0;
@@ -49,9 +57,6 @@ export function readPcap(bytes: Uint8Array): PcapFile | string {
   }
   return { ...header, packets };
 }
-
-/** LINKTYPE numbers of files, where they are not those of DLT_*. */
-const LINKTYPES = new Map([[12, 101]]);
 
 export function pcapHeader(dlt: number, snapLength: number): Buffer {
   const header = Buffer.alloc(FILE_HEADER);

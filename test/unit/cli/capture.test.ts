@@ -107,6 +107,38 @@ test('several points share a file or have one each, and a name that ends in .pca
   expect({ time: seen.time, data: [...seen.data] }).toEqual({ time: sent.time, data: [...sent.data] });
 });
 
+test('a filter: what it does not take is in no file, and what is wrong with it is said before the lab starts', async () => {
+  const captures = ['--capture', 'all=icmp.pcapng', '--capture', 'alpha:lo0=lo.pcap'];
+  const filtered = (filter: string): ReturnType<typeof run> =>
+    run(twoNodes, '--time', 'virtual', ...ping, ...captures, '--capture-filter', filter);
+  expect(await filtered('icmp and src 10.0.0.2')).toMatchObject({ status: 0, err: '' });
+  const { packets } = await readCapture(path('icmp.pcapng'));
+  expect(packets.map(({ data }) => data[34])).toEqual([0, 0, 0]);
+  expect(await filtered('icmp or or')).toMatchObject({
+    status: 2,
+    err: expect.stringMatching(
+      /--capture for icmp\.pcapng: --capture-filter: column 9: syntax error/,
+    ) as string,
+  });
+  // What begins with an IP header has no hardware addresses.
+  expect((await filtered('ether src 02:00:00:00:00:01')).err).toContain('--capture for lo.pcap');
+  const alone = await run(twoNodes, '--time', 'virtual', '--capture-filter', 'icmp');
+  expect([alone.status, alone.err]).toEqual([
+    2,
+    'stackscope: --capture-filter is for --capture and -w: add one of them\n',
+  ]);
+  // In the lab file, beside a second capture of the same place into the same file.
+  const file = path('filtered.lab.yaml');
+  const own = 'captures:\n  c: { at: link:wire, file: own.pcapng, filter: icmp }\n';
+  writeFileSync(file, `${readFileSync(twoNodes, 'utf8')}${own}`);
+  await run(file, '--time', 'virtual', ...ping);
+  expect((await readCapture(path('own.pcapng'))).packets.every(({ data }) => data[23] === 1)).toBe(true);
+  const both = ['--capture', `link:wire=${path('own.pcapng')}`, '--capture-filter', 'arp'];
+  await run(file, '--time', 'virtual', ...ping, ...both);
+  const types = (await readCapture(path('own.pcapng'))).packets.map(({ data }) => data[13]);
+  expect([types.includes(0), types.includes(6)]).toEqual([true, true]);
+});
+
 describe('interfaces that a node makes itself', () => {
   const made = ['alpha:gif0', 'alpha:lo0', 'alpha:vlan0', 'alpha:en0'];
   const tunnel = (ends: string, addresses: string): string =>

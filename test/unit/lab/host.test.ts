@@ -77,6 +77,21 @@ test('a console runs commands; their packets are listed, decoded, counted and ex
   expect(opened.packet(request.number)).toBeUndefined();
 });
 
+test('a reader gets the packets that its filter takes, and is told what is wrong with it', async () => {
+  const opened = await open(twoNodes);
+  const packets: PacketSummary[] = [];
+  opened.subscribePackets({ points: [], filter: 'icmp and dst 10.0.0.1' }, (batch) =>
+    packets.push(...batch.packets),
+  );
+  expect(() => opened.subscribePackets({ points: [], filter: 'icmp an' }, () => undefined)).toThrow(
+    /^column 6: syntax error/,
+  );
+  consoleOn(opened, 'alpha').shell.write('ping -c 2 -i 0.1 10.0.0.2\r');
+  await vi.waitFor(() => expect(packets).toHaveLength(2), 10_000);
+  expect(packets.every(({ info }) => info.includes('(ping) reply'))).toBe(true);
+  expect((await opened.exportPackets([], 'icmp')).packets).toBe(4);
+});
+
 test('packets are followed while it is asked for; their journeys are shown, kept over a restart, and exported', async () => {
   const opened = await open(twoNodes);
   const packets: PacketSummary[] = [];

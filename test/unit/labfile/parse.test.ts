@@ -255,6 +255,26 @@ describe('mistakes in a link', () => {
   });
 });
 
+it('filters of captures are checked for what is seen there', () => {
+  const lab = (capture: string, link = ''): string =>
+    `name: x\nnodes:\n  a: { stack: io-pkt-v4, interfaces: [en0] }\n  b: { stack: io-pkt-v4, interfaces: [en0] }\n` +
+    `links:\n  wire: { between: [a:${link === '' ? 'en0' : 'ser1'}, b:${link === '' ? 'en0' : 'ser1'}]${link} }\n` +
+    `captures:\n  c: ${capture}\n`;
+  const serial = ', serial: { baud: 9600 }';
+  const fine = ['{ at: all, filter: tcp port 80 }', '{ at: a:en0, filter: "ether host 02:00:00:00:00:01" }'];
+  for (const capture of fine) expect(parseLab(lab(capture), 'x').ok).toBe(true);
+  expect(problemsOf(lab('{ at: link:wire, filter: tcp prt 80 }'))).toEqual([
+    "x.lab.yaml:8:31: captures.c.filter: column 5: syntax error: 'prt' cannot stand here; expected 'and', 'or' or the end of the expression",
+  ]);
+  // On a serial line and a tunnel there are no frames.
+  expect(parseLab(lab('{ at: all, filter: icmp }', serial), 'x').ok).toBe(true);
+  for (const [capture, link] of [
+    ['{ at: link:wire, filter: "ether host 02:00:00:00:00:01" }', serial],
+    ['{ at: a:gif0, filter: "ether host 02:00:00:00:00:01" }', ''],
+  ] as const)
+    expect(problemsOf(lab(capture, link))[0]).toMatch(/captures\.c\.filter: column 1: .*ethernet/i);
+});
+
 describe('mistakes in ports and captures', () => {
   const rest = 'name: x\nnodes: {}\n';
   it.each([
@@ -285,6 +305,10 @@ describe('mistakes in ports and captures', () => {
     ],
     ['captures:\n  c: { at: link:wire }', 'captures.c.at: there is no link wire'],
     ['captures:\n  c: { at: alpha:en0 }', 'captures.c.at: there is no node alpha'],
+    [
+      'captures:\n  c: { at: all, filter: [icmp] }',
+      'captures.c.filter: must be an expression of pcap-filter such as tcp port 80',
+    ],
     [
       'captures:\n  c: { at: all, file: ../x.pcapng }',
       'captures.c.file: must be a .pcapng or .pcap file in the folder of the lab',
