@@ -5,6 +5,7 @@
  */
 import { parseArgs } from 'node:util';
 import { benchAllocations } from './allocations.ts';
+import { benchBpf } from './bpf.ts';
 import { benchCapture } from './capture.ts';
 import { benchChain } from './chain.ts';
 import { runJob } from './child.ts';
@@ -37,6 +38,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<Measured[]>>>
   threads: benchThreads,
   'many-nodes': benchManyNodes,
   capture: benchCapture,
+  bpf: benchBpf,
 };
 
 /** Which rows are profiled: those that miss their gate, all that a job measured, or none. */

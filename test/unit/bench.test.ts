@@ -48,6 +48,7 @@ describe('npm run bench', () => {
       name: 'forwarding',
       options: { forwarding: 'ipflow', time: 'virtual', journey: { every: 10 }, ...moment },
     },
+    { name: 'bpf', options: { engine: 'wasm', batch: 32, expression: 'tcp', ...moment } },
     { name: 'pairs', options: { pairs: 2, work: 'routers', threads: 1, ...moment } },
   ])('measures $name $options', PATIENCE, ({ name, options }) => {
     const argv = [join(root, 'dist/test/bench/job.js'), name, JSON.stringify(options)];

@@ -49,6 +49,7 @@ let data = 0;
 let len = 0;
 let pktLen = 0;
 let packet = 0;
+/** A valid program reads only what it has written. */
 const scratch = new Int32Array(BPF_MEMWORDS);
 
 /** Runs the rest of the program; returns the bytes to keep. */
@@ -238,14 +239,12 @@ function firstStep(program: BpfProgram): Step {
 /** The engine: runs a program on the first `count` packets of the batch. */
 export function closuresEngine(program: BpfProgram): (count: number) => void {
   const first = firstStep(program);
-  const reads = program.some(({ code }) => code === (BPF_LD | BPF_MEM) || code === (BPF_LDX | BPF_MEM));
   return (count) => {
     for (let i = 0; i < count; i++) {
       packet = packetOf(i);
       ({ data, len, pktLen } = mbuf(packet));
       a = 0;
       x = 0;
-      if (reads) scratch.fill(0);
       setResult(i, first());
     }
   };

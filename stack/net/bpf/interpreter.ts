@@ -13,7 +13,9 @@ import {
   BPF_IMM,
   BPF_IND,
   BPF_JA,
+  BPF_JEQ,
   BPF_JMP,
+  BPF_JSET,
   BPF_K,
   BPF_LD,
   BPF_LDX,
@@ -49,6 +51,7 @@ export function flatten(program: BpfProgram): FlatProgram {
   return Uint32Array.from(program.flatMap(({ code, jt, jf, k }) => [code, jt, jf, k]));
 }
 
+/** What is in it before a program begins does not matter: a valid one reads only what it has written. */
 const scratch = new Uint32Array(BPF_MEMWORDS);
 
 /** Runs a program on one packet. Returns the bytes to keep, unsigned. */
@@ -56,18 +59,13 @@ export function interpretPacket(program: FlatProgram, m: number): number {
   const { data, len, pktLen } = mbuf(m);
   let a = 0;
   let x = 0;
-  scratch.fill(0);
   for (let pc = 0; ; pc += STRIDE) {
     const code = program[pc]!;
     const k = program[pc + 3]!;
+    // A switch looks at one case after the other: what filters are mostly made of comes first.
     switch (code) {
-      case BPF_RET | BPF_K:
-        return k;
-      case BPF_RET | BPF_A:
-        return a;
-      case BPF_LD | BPF_W | BPF_ABS:
-        if (k + 4 > pktLen) return 0;
-        a = k + 4 <= len ? be32(data + k) >>> 0 : chainWord(m, k);
+      case BPF_JMP | BPF_JEQ | BPF_K:
+        pc += program[a === k ? pc + 1 : pc + 2]! * STRIDE;
         break;
       case BPF_LD | BPF_H | BPF_ABS:
         if (k + 2 > pktLen) return 0;
@@ -77,6 +75,17 @@ export function interpretPacket(program: FlatProgram, m: number): number {
         if (k + 1 > pktLen) return 0;
         a = k < len ? u8[data + k]! : chainByte(m, k);
         break;
+      case BPF_LD | BPF_W | BPF_ABS:
+        if (k + 4 > pktLen) return 0;
+        a = k + 4 <= len ? be32(data + k) >>> 0 : chainWord(m, k);
+        break;
+      case BPF_JMP | BPF_JSET | BPF_K:
+        pc += program[(a & k) !== 0 ? pc + 1 : pc + 2]! * STRIDE;
+        break;
+      case BPF_RET | BPF_K:
+        return k;
+      case BPF_RET | BPF_A:
+        return a;
       case BPF_LD | BPF_W | BPF_IND:
         if (x + k + 4 > pktLen) return 0;
         a = x + k + 4 <= len ? be32(data + x + k) >>> 0 : chainWord(m, x + k);

@@ -238,7 +238,7 @@ function codeOf(machine: Machine, program: BpfProgram, from: BasicBlock, count: 
 
 /** The program for one packet: leaves its answer in the batch, and counts those that need the interpreter. */
 function onePacket(machine: Machine, program: BpfProgram, undecided: Value): Statement {
-  const { packet, data, len, a, x, scratch } = machine;
+  const { packet, data, len, a, x } = machine;
   const blocks = basicBlocks(program);
   const nested = blocks.reduce<Statement[]>(
     (before, from) => [
@@ -247,13 +247,14 @@ function onePacket(machine: Machine, program: BpfProgram, undecided: Value): Sta
     ],
     [],
   );
-  const read = new Set(program.filter(({ code }) => isScratchLoad(code)).map(({ k }) => k));
   const beyond = i32.ltU(len.get, i32.load(packet.get, PKTLEN));
   return block(
     block(
       data.set(i32.load(packet.get, DATA)),
       len.set(i32.load(packet.get, LEN)),
-      ...[a, x, ...scratch.filter((_, i) => read.has(i))].map((value) => value.set(i32.const(0))),
+      // The scratch words keep what the packet before left there: a valid program reads only what it has written.
+      a.set(i32.const(0)),
+      x.set(i32.const(0)),
       i32.store(packet.get, i32.const(0), BEYOND),
       ...nested,
     ),
@@ -261,10 +262,6 @@ function onePacket(machine: Machine, program: BpfProgram, undecided: Value): Sta
     i32.store(packet.get, beyond, BEYOND),
     undecided.set(i32.add(undecided.get, beyond)),
   );
-}
-
-function isScratchLoad(code: number): boolean {
-  return (bpfClass(code) === BPF_LD || bpfClass(code) === BPF_LDX) && bpfMode(code) === BPF_MEM;
 }
 
 /** The scratch words. */

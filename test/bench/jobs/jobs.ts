@@ -5,6 +5,7 @@ import { benchKernels } from '../kernels.ts';
 import { benchMbufs, benchRings } from '../memory.ts';
 import { allocationsJob } from './allocations.ts';
 import { arithmeticJob } from './arithmetic.ts';
+import { bpfJob } from './bpf.ts';
 import { capturedStreamJob } from './captured-stream.ts';
 import { chainJob } from './chain.ts';
 import { datagramsJob } from './datagrams.ts';
@@ -27,6 +28,7 @@ export const jobs = {
   pairs: pairsJob,
   arithmetic: arithmeticJob,
   manyNodes: manyNodesJob,
+  bpf: bpfJob,
 } as const;
 export type Jobs = typeof jobs;
 

@@ -2,6 +2,7 @@
  * What all peers together need of this machine.
  */
 import { FORWARDING_NEEDS } from './linux-forwarding.ts';
+import { LIBPCAP_NEEDS } from './libpcap.ts';
 import { NAMESPACE_NEEDS } from './namespace.ts';
 import type { Need } from './tools.ts';
 import { GVISOR_NEEDS, LWIP_NEEDS } from './user-space.ts';
@@ -13,4 +14,5 @@ export const PEER_NEEDS: readonly Need[] = [
   ...FORWARDING_NEEDS,
   ...LWIP_NEEDS,
   ...GVISOR_NEEDS,
+  ...LIBPCAP_NEEDS,
 ];
