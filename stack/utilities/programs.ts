@@ -16,6 +16,7 @@ import { mount } from './mount.ts';
 import { nc } from './nc.ts';
 import { netstat } from './netstat.ts';
 import { nicinfo } from './nicinfo.ts';
+import { pfctl } from './pfctl.ts';
 import { pidin } from './pidin.ts';
 import { ping } from './ping.ts';
 import { env, falseCommand, hostname, on, slay, sleep, trueCommand, waitfor } from './process-utilities.ts';
@@ -64,6 +65,7 @@ const programs: readonly ProgramEntry[] = [
   netstat,
   nicinfo,
   on,
+  pfctl,
   pidin,
   ping,
   rm,

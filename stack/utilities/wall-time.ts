@@ -14,6 +14,27 @@ const parts = new Intl.DateTimeFormat('en-US', {
   hourCycle: 'h23',
 });
 
+const days = new Intl.DateTimeFormat('en-US', {
+  timeZone: 'UTC',
+  weekday: 'short',
+  year: 'numeric',
+  month: 'short',
+  day: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+  hourCycle: 'h23',
+});
+
+/** `Thu Jan  1 00:00:00 1970`, as ctime(3) has it: `time` is in ns of the lab's clock. */
+export function ctimeText(time: number): string {
+  const milliseconds = Number(wallClock(time) / 1_000_000n);
+  const part = new Map(days.formatToParts(milliseconds).map(({ type, value }) => [type, value]));
+  const get = (type: Intl.DateTimeFormatPartTypes): string => part.get(type) ?? '';
+  const clock = `${get('hour')}:${get('minute')}:${get('second')}`;
+  return `${get('weekday')} ${get('month')} ${get('day').padStart(2)} ${clock} ${get('year')}`;
+}
+
 /** Formats `time`, ns of the lab's clock. */
 export function formatTime(time: number, precision: 'minutes' | 'milliseconds'): string {
   const milliseconds = Number(wallClock(time) / 1_000_000n);
