@@ -1,16 +1,21 @@
 /** `stackscope pf`: rule sets of the packet filter without a lab that runs. */
-import { readFileSync } from 'node:fs';
-import { Command, InvalidArgumentError, Option } from 'commander';
-import type { PfEnvironment, PfInterface } from '../../stack/filter/pf/environment.ts';
+import { Command, Option } from 'commander';
 import { pfErrorWithSource } from '../../stack/filter/pf/error-text.ts';
 import { printRuleSet } from '../../stack/filter/pf/listing.ts';
-import { DEFAULT_NAMES, namesOf } from '../../stack/filter/pf/name-tables.ts';
 import { optimizeRuleSet } from '../../stack/filter/pf/optimize.ts';
 import { parsePfConf } from '../../stack/filter/pf/parse.ts';
 import type { PfGeneration } from '../../stack/filter/pf/ruleset.ts';
-import { EXIT_FAILED, exitOnMisuse, messageOf, usageFailure } from './failure.ts';
-import { readLab } from './lab-input.ts';
-import { interfacesOfNode } from './node-interfaces.ts';
+import { EXIT_FAILED, exitOnMisuse } from './failure.ts';
+import {
+  addMacro,
+  interfacesFor,
+  parseNode,
+  pfEnvironment,
+  readIfThere,
+  readText,
+  tell,
+} from './pf-input.ts';
+import { testCommand } from './pf-test.ts';
 import { print, visible } from './print.ts';
 
 interface CheckOptions {
@@ -23,8 +28,11 @@ interface CheckOptions {
 
 /** The `pf` command with its verbs, each a subcommand. */
 export function pfCommand(): Command {
-  const command = new Command('pf').description('check rule sets of the packet filter (pf.conf)');
+  const command = new Command('pf').description(
+    'check rule sets of the packet filter (pf.conf), and try them on captures',
+  );
   command.addCommand(checkCommand());
+  command.addCommand(testCommand());
   return exitOnMisuse(command);
 }
 
@@ -48,19 +56,6 @@ function checkCommand(): Command {
     .action(check);
 }
 
-function parseNode(text: string): { lab: string; node: string } {
-  const colon = text.lastIndexOf(':');
-  if (colon <= 0)
-    throw new InvalidArgumentError('It must be a lab file and a node, such as router.lab.yaml:router.');
-  return { lab: text.slice(0, colon), node: text.slice(colon + 1) };
-}
-
-function addMacro(text: string, macros: Readonly<Record<string, string>>): Record<string, string> {
-  const equals = text.indexOf('=');
-  if (equals <= 0) throw new InvalidArgumentError('It must be a name and a value, such as ext_if=en0.');
-  return { ...macros, [text.slice(0, equals)]: text.slice(equals + 1) };
-}
-
 async function check(file: string, options: CheckOptions): Promise<void> {
   const text = readText(file);
   const environment = pfEnvironment(await interfacesFor(options));
@@ -80,41 +75,4 @@ async function check(file: string, options: CheckOptions): Promise<void> {
   if (!options.verbose) return;
   const ruleSet = options.optimize ? optimizeRuleSet(parsed.ruleSet) : parsed.ruleSet;
   for (const line of printRuleSet(ruleSet, parsed.listing, environment)) await print(visible(line));
-}
-
-function tell(lines: readonly string[]): void {
-  for (const line of lines) process.stderr.write(`${visible(line).replaceAll('\\x09', '\t')}\n`);
-}
-
-function readText(file: string): string {
-  try {
-    return readFileSync(file === '-' ? 0 : file, 'utf8');
-  } catch (error) {
-    throw usageFailure(`stackscope pf: ${messageOf(error)}`);
-  }
-}
-
-/** Files that a rule set names lie on this machine. */
-function readIfThere(path: string): string | undefined {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return undefined;
-  }
-}
-
-async function interfacesFor({ interfaces }: CheckOptions): Promise<readonly PfInterface[]> {
-  if (!interfaces) return interfacesOfNode([], []);
-  const { lab } = await readLab(interfaces.lab);
-  const node = lab.nodes.find(({ name }) => name === interfaces.node);
-  if (!node) {
-    const known = lab.nodes.map(({ name }) => name).join(', ');
-    throw usageFailure(`stackscope pf: ${interfaces.lab} has no node ${interfaces.node}; it has ${known}`);
-  }
-  return interfacesOfNode(node.interfaces, node.startup);
-}
-
-/** What rules are read against outside a lab: these interfaces, and the names that every node knows. */
-export function pfEnvironment(interfaces: readonly PfInterface[]): PfEnvironment {
-  return { interfaces, ...namesOf(DEFAULT_NAMES), hostAddresses: () => [] };
 }

@@ -32,6 +32,8 @@ export interface PacketVerdict {
   readonly translation?: RuleRef;
   /** It belongs to a state; `made`: this packet has made it. Identifiers are those of the run. */
   readonly state?: { readonly id: string; readonly made: boolean };
+  /** It answers what was translated: with these ends it would have come, and was judged. */
+  readonly adapted?: string;
   /** Ends of the packet behind PF, if they are others than before: `192.0.2.1:50001 -> 203.0.113.5:53`. */
   readonly translated?: string;
 }
