@@ -3,6 +3,7 @@
  * its data, and the envelopes they travel in. Both sides validate what they receive against these schemas.
  */
 import * as v from 'valibot';
+import { filterCommands } from './filter-contract.ts';
 import {
   consoleSizeSchema,
   exportedFileSchema,
@@ -112,6 +113,7 @@ export const commands = {
     params: v.object({ node: v.optional(name) }),
     result: list(logLineSchema),
   },
+  ...filterCommands,
 } as const;
 
 export type CommandName = keyof typeof commands;

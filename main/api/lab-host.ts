@@ -2,6 +2,7 @@
  * What the engine offers to a host application (web or Electron). The api server turns messages of the
  * contract into calls of this interface; nothing in it knows of sockets, windows or message formats.
  */
+import type { ExpressionHost, FilterHost } from './filter-host.ts';
 import type {
   ConsoleSize,
   ExportedFile,
@@ -85,6 +86,11 @@ export interface LabHost {
   /** Packets `from`.. (counted from 0) of an opened capture. */
   captureSummaries(capture: string, from: number, count: number): readonly PacketSummary[];
   closeCapture(capture: string): void;
+
+  /** The packet filters of nodes. */
+  readonly filters: FilterHost;
+  /** Filter expressions, which need no lab that runs. */
+  readonly expressions: ExpressionHost;
 
   openConsole(node: string, size: ConsoleSize): LabConsole;
   /** Recent system log lines, oldest first: of one node, or of all in order of time. */

@@ -9,11 +9,14 @@ import * as v from 'valibot';
 export const list = <S extends v.GenericSchema>(item: S) => v.pipe(v.array(item), v.readonly());
 
 /** A count or size: a non-negative number without fraction. */
-const count = v.pipe(v.number(), v.integer(), v.minValue(0));
+export const count = v.pipe(v.number(), v.integer(), v.minValue(0));
 /** A rate: a non-negative finite number. */
 const rate = v.pipe(v.number(), v.finite(), v.minValue(0));
 /** Nanoseconds since the start of the lab's clock (or the epoch, for captures), as a decimal string. */
-const nanoseconds = v.pipe(v.string(), v.regex(/^-?\d{1,30}$/, 'expected nanoseconds as decimal digits'));
+export const nanoseconds = v.pipe(
+  v.string(),
+  v.regex(/^-?\d{1,30}$/, 'expected nanoseconds as decimal digits'),
+);
 const base64 = v.pipe(v.string(), v.regex(/^[A-Za-z0-9+/]*={0,2}$/, 'expected base64 text'));
 
 /** Where an object is drawn; map units, about one per CSS pixel at 100 %. */

@@ -18,6 +18,7 @@ import {
   type MenuAction,
   type ServerMessage,
 } from './contract.ts';
+import { filterHandlers } from './filter-handlers.ts';
 import { parseJson } from './json.ts';
 import type { LabHost, Unsubscribe } from './lab-host.ts';
 import type { PacketBatch } from './model.ts';
@@ -213,6 +214,7 @@ function createHandlers(host: LabHost): Handlers {
       return null;
     },
     'log.read': ({ node }) => host.log(node),
+    ...filterHandlers(host),
   };
 }
 

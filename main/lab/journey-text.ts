@@ -8,6 +8,7 @@ import { FLOW_CONDITION, FLOW_CONDITION_BITS, FLOW_PART } from '../../stack/neti
 import { statisticText } from '../../stack/net/statistics.ts';
 import { icmpText } from '../capture/dissect/icmp.ts';
 import { etherTypes, ipProtocols } from '../capture/dissect/numbers.ts';
+import { filterText } from './filter-station.ts';
 
 /** Names of what an entry speaks of besides its place. */
 export interface EntryNames {
@@ -89,7 +90,7 @@ const WORDS: Readonly<Record<Station, Words>> = {
   [STATION.flow]: flowText,
   [STATION.stackQueue]: "on the stack's input queue",
   [STATION.ipInput]: 'IP input, in the stack context',
-  [STATION.filter]: ({ detail }) => (detail === 0 ? 'passed' : 'blocked'),
+  [STATION.filter]: ({ detail }) => filterText(detail),
   [STATION.forward]: ({ detail }, names) => `forwarded to ${names.interfaceName(detail)}`,
   [STATION.reassembly]: 'a fragment: held for reassembly',
   [STATION.transport]: ({ detail }) => `handed to ${protocolName(detail)}`,

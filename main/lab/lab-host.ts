@@ -5,6 +5,7 @@
 import { basename } from 'node:path';
 import type { JourneyChoice } from '../../stack/net/journey.ts';
 import { interfaceName } from '../../stack/net/ifnet.ts';
+import type { ExpressionHost, FilterHost } from '../api/filter-host.ts';
 import type { LabHostFactory, LabConsole, OwnedLabHost, Unsubscribe } from '../api/lab-host.ts';
 import type {
   ConsoleSize,
@@ -25,6 +26,7 @@ import type {
   TimeAction,
   TimeMode,
 } from '../api/model.ts';
+import { LINKTYPE_ETHERNET } from '../capture/link-type.ts';
 import { loadLab } from './file/load.ts';
 import type { NormalLab, Problem as FileProblem } from './file/model.ts';
 import { formatProblem, parseLab } from './file/parse.ts';
@@ -33,6 +35,8 @@ import type { RunningLab } from './lab.ts';
 import { keepPristine, resetMemory } from './time/memory-state.ts';
 import { openNodeConsole } from './host/console.ts';
 import { describeLab, liveSignature } from './host/describe.ts';
+import { compileExpression, explainPacket } from './host/expressions.ts';
+import { NodeFilters } from './host/filters/node-filters.ts';
 import { readExamples } from './host/examples.ts';
 import { parseJourneyChoice } from './journey-choice.ts';
 import { exportRing } from './host/export.ts';
@@ -43,7 +47,7 @@ import { liveInterfaces } from './host/live-interfaces.ts';
 import { logLines } from './host/log-lines.ts';
 import { PacketFeed, packetChooser } from './host/packet-feed.ts';
 import { detail } from './host/packet-ring.ts';
-import type { RingLimits } from './host/packet-ring.ts';
+import type { RawPacket, RingLimits } from './host/packet-ring.ts';
 import { controlTime, timeState } from './host/time-control.ts';
 import { ViewedCaptures } from './host/viewed-captures.ts';
 
@@ -114,6 +118,20 @@ class LabEngineHost implements OwnedLabHost {
   readonly #captures = new ViewedCaptures();
   readonly #journeys = new JourneyStore(MOST_STATIONS);
   #following: Following | undefined;
+  readonly filters: FilterHost = new NodeFilters({
+    running: () => this.#run?.running,
+    ring: this.#feed.ring,
+    journeys: this.#journeys,
+    journey: (number, capture) => this.journey(number, capture),
+  });
+  readonly expressions: ExpressionHost = {
+    compile: (expression, point) => compileExpression(expression, this.#linkTypeAt(point)),
+    explain: (expression, number, capture) => {
+      const packet = this.#rawPacket(number, capture);
+      return packet === undefined ? undefined : explainPacket(expression, packet);
+    },
+    select: (expression, capture) => this.#captures.select(capture, expression),
+  };
 
   constructor(open: OpenLab | undefined, modules: readonly string[]) {
     this.#open = open;
@@ -232,9 +250,20 @@ class LabEngineHost implements OwnedLabHost {
   }
 
   packet(number: number, capture?: string): PacketDetail | undefined {
-    if (capture !== undefined) return this.#captures.packet(capture, number);
+    const packet = this.#rawPacket(number, capture);
+    return packet === undefined ? undefined : detail(packet, number);
+  }
+
+  #rawPacket(number: number, capture: string | undefined): RawPacket | undefined {
+    if (capture !== undefined) return this.#captures.raw(capture, number);
     const { ring } = this.#feed;
-    return ring.has(number) ? detail(ring.raw(number), number) : undefined;
+    return ring.has(number) ? ring.raw(number) : undefined;
+  }
+
+  /** LINKTYPE number of what is seen at a point; that of Ethernet where there is no such point. */
+  #linkTypeAt(point: string | undefined): number {
+    const place = this.#run?.running.places().find(({ name }) => name === point);
+    return place?.linkType ?? LINKTYPE_ETHERNET;
   }
 
   followPackets(text: string | undefined): void {

@@ -52,7 +52,7 @@ export const STATION = {
   stackQueue: 13,
   /** IP input, in the stack context: stack. */
   ipInput: 14,
-  /** At the packet filters: interface; 0 passed, otherwise blocked. */
+  /** At a packet filter: interface; what it decided, by which rule (lsm-pf/test.ts; main/lab/filter-station.ts has the words). */
   filter: 15,
   /** Forwarded: stack; index of the outgoing interface. */
   forward: 16,

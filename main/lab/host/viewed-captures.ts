@@ -1,11 +1,12 @@
 /** Capture files opened for viewing: read whole, shown packet by packet. */
+import { expectFilter, packetMatcher } from '../../capture/filter.ts';
 import { isJourneyBlock } from '../../capture/journey.ts';
 import { JourneyIndex } from '../../capture/journey-index.ts';
 import type { CaptureFile, CaptureProblem } from '../../capture/packet.ts';
 import { captureRecords, readCapture } from '../../capture/read.ts';
-import type { Journey, OpenedCapture, PacketDetail, PacketSummary } from '../../api/model.ts';
+import type { Journey, OpenedCapture, PacketSummary } from '../../api/model.ts';
 import { shownJourney } from './journey-store.ts';
-import { detail, summarize } from './packet-ring.ts';
+import { summarize } from './packet-ring.ts';
 import type { RawPacket } from './packet-ring.ts';
 
 /** What one file may unpack to: a compressed file may hold a thousand times its size. */
@@ -46,11 +47,18 @@ export class ViewedCaptures {
       .map((_, i) => summarize(rawPacket(viewed, from + i), from + i + 1));
   }
 
-  packet(id: string, number: number): PacketDetail | undefined {
+  /** A packet by its number, from 1. */
+  raw(id: string, number: number): RawPacket | undefined {
     const viewed = this.#get(id);
-    return number >= 1 && number <= viewed.file.packets.length
-      ? detail(rawPacket(viewed, number - 1), number)
-      : undefined;
+    return number >= 1 && number <= viewed.file.packets.length ? rawPacket(viewed, number - 1) : undefined;
+  }
+
+  /** Numbers of the packets that a filter expression accepts. @throws Error that says what is wrong with it. */
+  select(id: string, expression: string): number[] {
+    const viewed = this.#get(id);
+    expectFilter(expression);
+    const accepts = packetMatcher(expression);
+    return viewed.file.packets.flatMap((_, index) => (accepts(rawPacket(viewed, index)) ? [index + 1] : []));
   }
 
   journey(id: string, number: number): Journey | undefined {

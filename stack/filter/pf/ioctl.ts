@@ -317,9 +317,9 @@ export interface PfControlMap {
   };
   /** Removes all states, or those of an interface. */
   DIOCCLRSTATES: { in: { interface?: string }; out: { killed: number } };
-  /** Removes the states whose source (and destination) is in these networks. */
+  /** Removes the states whose source (and destination) is in these networks; with `id` only the one that has it. */
   DIOCKILLSTATES: {
-    in: { interface?: string; source: PfTableAddress; destination?: PfTableAddress };
+    in: { id?: string; interface?: string; source: PfTableAddress; destination?: PfTableAddress };
     out: { killed: number };
   };
   DIOCGETSRCNODES: { in: Empty; out: readonly PfSourceNodeInfo[] };

@@ -13,7 +13,7 @@ import type { PfLimit, PfTableAddress, PfTimeout } from '../../filter/pf/ruleset
 import { address4, mask4, text4 } from './address.ts';
 import { clearCounts, limitCounts, reasonCounts } from './counters.ts';
 import { disable, enable } from './filtering.ts';
-import { clearRule, ruleInfo, sourceInfo, stateInfo } from './info.ts';
+import { clearRule, ruleInfo, sourceInfo, stateId, stateInfo } from './info.ts';
 import { findKif, makeKif } from './kifs.ts';
 import { IFNAME, anchors, kifs, lists, sourceNodes, stateRecords } from './records.ts';
 import type { Kif, Pf, SourceNode, State } from './records.ts';
@@ -374,8 +374,9 @@ const handlers: Handlers = {
   DIOCGETALTQS: (pf) => ({ altqs: loadedAltq(pf).altqs, queues: listQueues(pf) }),
   DIOCGETSTATES: getStates,
   DIOCCLRSTATES: (pf, { interface: name }) => ({ killed: removeStates(pf, (state) => isOn(name, state)) }),
-  DIOCKILLSTATES: (pf, { interface: name, source, destination }) => ({
+  DIOCKILLSTATES: (pf, { id, interface: name, source, destination }) => ({
     killed: removeStates(pf, (state) => {
+      if (id !== undefined && stateId(state) !== id) return false;
       const [from, to] = endsOf(state);
       return isOn(name, state) && isIn(source, from) && (destination === undefined || isIn(destination, to));
     }),

@@ -37,10 +37,16 @@ import { testState } from './with-state.ts';
 
 const LOW_DELAY = 0x10;
 
-/** Detail of STATION.filter: bit 0 blocked; bit 1 by a state; above, the number of the rule plus 1, 0 for none. */
+/**
+ * Detail of STATION.filter: bit 0 blocked; bit 1 by a state; bit 2 by a rule in an anchor; above, the number of the rule in the main rule set plus 1 (of the anchor, with
+ * bit 2), 0 for none.
+ */
 function stationDetail(): number {
-  const number = outcome.rule === undefined ? 0 : outcome.rule.number + 1;
-  return (number << 2) | (outcome.state !== 0 ? 2 : 0) | (outcome.pass ? 0 : 1);
+  const { rule, anchor, state, pass } = outcome;
+  const inAnchor = anchor !== undefined && anchor !== rule;
+  const shown = inAnchor ? anchor : rule;
+  const number = shown === undefined ? 0 : shown.number + 1;
+  return (number << 3) | (inAnchor ? 4 : 0) | (state !== 0 ? 2 : 0) | (pass ? 0 : 1);
 }
 
 /** Counts the addresses of a rule that are in tables. */

@@ -1,4 +1,6 @@
 /** A lab host that does what a test tells it: the far side for tests of the contract and of the hosts. */
+import type { ExpressionHost, FilterHost } from '../../../main/api/filter-host.ts';
+import type { FilterStatus } from '../../../main/api/filter-model.ts';
 import type { LabConsole, OwnedLabHost } from '../../../main/api/lab-host.ts';
 import type {
   Journey,
@@ -82,6 +84,89 @@ export function sampleJourney(): Journey {
   };
 }
 
+/** A PF with one rule. */
+export function sampleFilter(node: string): FilterStatus {
+  return {
+    node,
+    state: 'enabled',
+    paused: false,
+    generation: '3.7',
+    seconds: 5,
+    states: 1,
+    stateLimit: 10_000,
+    search: 9,
+    insert: 1,
+    removals: 0,
+    reasons: [{ name: 'match', packets: 3 }],
+    rules: [
+      {
+        part: 'filter',
+        anchor: '',
+        number: 0,
+        line: 1,
+        text: 'pass all keep state',
+        action: 'pass',
+        evaluations: 4,
+        packets: 8,
+        bytes: 800,
+        states: 1,
+        statesMade: 1,
+      },
+    ],
+    rulesTotal: 1,
+    anchors: [],
+    tables: [],
+    queues: [],
+    fromWindow: false,
+  };
+}
+
+/** Filters that take every text but `bad`. */
+function sampleFilters(calls: string[]): FilterHost {
+  const note =
+    (call: string) =>
+    async (node: string): Promise<void> =>
+      void calls.push(`${call} ${node}`);
+  const check = async (_node: string, text: string) =>
+    text === 'bad'
+      ? { problems: [{ severity: 'error' as const, message: 'syntax error', line: 1, column: 1 }], rules: 0 }
+      : { problems: [], rules: 1 };
+  return {
+    status: async (node) => sampleFilter(node),
+    mount: note('mount'),
+    setEnabled: async (node, enabled) => void calls.push(`${enabled ? 'enable' : 'disable'} ${node}`),
+    file: async () => ({ path: '/etc/pf.conf', text: 'pass all\n' }),
+    save: note('save'),
+    check,
+    load: async (node, text) => {
+      const checked = await check(node, text);
+      const loaded = checked.problems.length === 0;
+      if (loaded) calls.push(`load ${node}`);
+      return { ...checked, loaded };
+    },
+    unload: note('unload'),
+    undo: note('undo'),
+    loadedText: async () => undefined,
+    words: () => ({ services: ['http', 'ssh'], protocols: ['icmp', 'tcp', 'udp'] }),
+    states: async () => ({ total: 0, read: 0, matched: 0, states: [] }),
+    killStates: async (node, id) => {
+      calls.push(`kill ${node} ${id ?? 'all'}`);
+      return 1;
+    },
+    hits: () => ({ packets: [1], kept: 2, followed: 1 }),
+    decisions: () => undefined,
+  };
+}
+
+const sampleExpressions: ExpressionHost = {
+  compile: (expression) =>
+    expression === 'bad'
+      ? { ok: false, error: { message: 'syntax error', column: 1 } }
+      : { ok: true, linkType: 'EN10MB', listing: ['(000) ret      #262144'] },
+  explain: () => undefined,
+  select: () => [1],
+};
+
 export function createSampleHost(): SampleHost {
   const calls: string[] = [];
   const subscribers = new Set<(batch: PacketBatch) => void>();
@@ -156,6 +241,8 @@ export function createSampleHost(): SampleHost {
     captureSummaries: (_capture, from, count) =>
       Array.from({ length: count }, (_, i) => summary(from + i + 1)),
     closeCapture: (capture) => void calls.push(`close ${capture}`),
+    filters: sampleFilters(calls),
+    expressions: sampleExpressions,
     openConsole: (node) => {
       if (!lab.nodes.some(({ name }) => name === node)) throw new Error(`there is no node "${node}"`);
       calls.push(`console ${node}`);
