@@ -1,6 +1,6 @@
 /** Whether two BPF programs do the same: over given packets, packets steered into the corners of both, and all of them cut short. */
 import type { BpfProgram } from '../../stack/filter/bpf/instruction.ts';
-import { interpret } from '../../stack/filter/bpf/interpreter.ts';
+import { interpret, trace } from '../../stack/filter/bpf/interpreter.ts';
 import { seededRandom, shortened, steeredPackets } from './bpf-packets.ts';
 import type { FilterPacket } from './bpf-packets.ts';
 
@@ -8,11 +8,11 @@ import type { FilterPacket } from './bpf-packets.ts';
 export interface Difference {
   readonly packet: FilterPacket;
   readonly results: readonly [number, number];
-  /** Whether all packets they disagree about were cut short. */
+  /** Whether wherever they disagree one of them has read behind the end of the packet: then they look at the same, but in another order. */
   readonly onlyShort: boolean;
 }
 
-/** Looks for a packet that two programs disagree about; one that was not cut short is preferred. */
+/** Looks for a packet that two programs disagree about; one that is long enough for both is preferred. */
 export function programDifference(
   left: BpfProgram,
   right: BpfProgram,
@@ -26,21 +26,25 @@ export function programDifference(
     ...steeredPackets(left, packets, steered, random),
     ...steeredPackets(right, packets, steered, random),
   ];
-  const found = firstDifference(left, right, whole);
-  if (found !== undefined) return { ...found, onlyShort: false };
-  const short = firstDifference(left, right, shortened(whole, random));
-  return short === undefined ? undefined : { ...short, onlyShort: true };
+  let short: Difference | undefined;
+  for (const packet of [...whole, ...shortened(whole, random)]) {
+    const results = [run(left, packet), run(right, packet)] as const;
+    if (results[0] === results[1]) continue;
+    const onlyShort = endsOutside(left, packet) || endsOutside(right, packet);
+    const difference = { packet, results, onlyShort };
+    if (!onlyShort) return difference;
+    short ??= difference;
+  }
+  return short;
 }
 
-function firstDifference(
-  left: BpfProgram,
-  right: BpfProgram,
-  packets: readonly FilterPacket[],
-): Pick<Difference, 'packet' | 'results'> | undefined {
-  for (const packet of packets) {
-    const results = [left, right].map((program) => interpret(program, packet.bytes, packet.wireLength));
-    const [first = 0, second = 0] = results;
-    if (first !== second) return { packet, results: [first, second] };
-  }
-  return undefined;
+function run(program: BpfProgram, { bytes, wireLength }: FilterPacket): number {
+  return interpret(program, bytes, wireLength);
+}
+
+/** Whether a program ends because it read behind the captured bytes. */
+function endsOutside(program: BpfProgram, { bytes, wireLength }: FilterPacket): boolean {
+  for (const { loaded } of trace(program, bytes, wireLength))
+    if (loaded !== undefined && loaded.value === undefined) return true;
+  return false;
 }

@@ -26,7 +26,8 @@ export type Random = (limit: number) => number;
 
 /** A small generator with a fixed seed (xorshift), so that a failure can be repeated. */
 export function seededRandom(seed: number): Random {
-  let state = (seed ^ 0x9e3779b9) >>> 0 || 1;
+  // Neighbouring seeds shall have nothing in common.
+  let state = Math.imul(seed ^ (seed >>> 16) ^ 0x9e3779b9, 0x85ebca6b) >>> 0 || 1;
   return (limit) => {
     state ^= state << 13;
     state ^= state >>> 17;

@@ -72,7 +72,7 @@ function decisions(graph: Graph, { predicate, prologue, fixed }: Generated, opti
   let root = graph.build(predicate, graph.accept, graph.reject);
   if (prologue !== undefined && readsRegister(root, prologue.register))
     root = graph.build(prologue.predicate, root, root);
-  return options.optimize === false || fixed ? root : optimize(graph, root);
+  return options.optimize === false || fixed ? graph.unified(root) : optimize(graph, root);
 }
 
 function readsRegister(root: Node, register: number): boolean {

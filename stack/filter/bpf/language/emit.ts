@@ -121,6 +121,8 @@ function act(
         );
       evaluator.forget();
       return { code: BPF_JMP | BPF_JEQ | BPF_K, k: action.equals };
+    case 'constant':
+      throw new Error('decisions of constants do not become instructions');
     case 'test':
       return compare(action.comparison, action.left, action.right, evaluator);
   }

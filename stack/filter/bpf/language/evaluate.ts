@@ -111,7 +111,8 @@ export class Evaluator {
 
   #rightFirst(left: Value, right: Value): void {
     this.toA(right);
-    if (!this.#disturbsX(left)) {
+    // The right side is what X would hold by then.
+    if (!this.#disturbsX(left, this.#a)) {
       this.#copyToX();
       this.toA(left);
       return;
@@ -127,25 +128,24 @@ export class Evaluator {
   /** Whether a value can be put into X after another was put into A, leaving A as it is. */
   #canFollow(value: Value, first: Value): boolean {
     if (value.kind === 'register' || value.kind === 'headerLength' || value.kind === 'length') return true;
-    return this.#x.includes(value) && !this.#disturbsX(first);
+    return this.#x.includes(value) && !this.#disturbsX(first, this.#x);
   }
 
-  /** Whether putting a value into A changes X. */
-  #disturbsX(value: Value): boolean {
-    if (this.#a.includes(value)) return false;
+  /** Whether putting a value into A changes X, if X holds these values then. */
+  #disturbsX(value: Value, x: readonly Value[]): boolean {
     switch (value.kind) {
       case 'constant':
       case 'length':
       case 'register':
         return false;
       case 'headerLength':
-        return !this.#x.includes(value);
+        return !x.includes(value);
       case 'load':
-        return value.base !== undefined && !this.#x.includes(value.base);
+        return value.base !== undefined && !x.includes(value.base);
       case 'negate':
-        return this.#disturbsX(value.operand);
+        return this.#disturbsX(value.operand, x);
       case 'alu':
-        return value.right.kind !== 'constant' || this.#disturbsX(value.left);
+        return value.right.kind !== 'constant' || this.#disturbsX(value.left, x);
     }
   }
 

@@ -30,7 +30,7 @@ import {
   IPPROTO_UDP,
   PPP_MPLS,
 } from './numbers.ts';
-import { ALWAYS, and, assign, or } from './predicate.ts';
+import { NO_CONDITION, and, assign, or } from './predicate.ts';
 import type { Predicate } from './predicate.ts';
 import type { CountedWord } from './syntax.ts';
 import type { Value } from './value.ts';
@@ -73,7 +73,9 @@ function vlan(g: Generation, id: number | undefined, column: number): Predicate 
   const types = [ETHERTYPE_8021Q, ETHERTYPE_8021AD, ETHERTYPE_8021QINQ];
   const tagged = or(...types.map((type) => linkTypeIs(g, type, column)));
   const isId =
-    id === undefined ? ALWAYS : masked(g, loadNetwork(g, 0, 2), 0x0fff, atMost(id, 4095, 'VLAN tag', column));
+    id === undefined
+      ? NO_CONDITION
+      : masked(g, loadNetwork(g, 0, 2), 0x0fff, atMost(id, 4095, 'VLAN tag', column));
   g.link = { ...link, type: after(link.type, 4), payload: after(link.payload, 4) };
   return and(tagged, isId);
 }
@@ -84,7 +86,7 @@ function mpls(g: Generation, label: number | undefined, column: number): Predica
   const isMpls = link.labels > 0 ? masked(g, loadNetwork(g, -2, 1), 0x01, 0) : firstLabel(g, column);
   const isLabel =
     label === undefined
-      ? ALWAYS
+      ? NO_CONDITION
       : masked(g, loadNetwork(g, 0, 4), 0xfffff000, atMost(label, 0xfffff, 'MPLS label', column) * 4096);
   g.link = {
     ...link,
@@ -111,7 +113,7 @@ function pppoes(g: Generation, session: number | undefined, column: number): Pre
   const isPppoe = linkTypeIs(g, ETHERTYPE_PPPOES, column);
   const isSession =
     session === undefined
-      ? ALWAYS
+      ? NO_CONDITION
       : masked(g, loadNetwork(g, 0, 4), 0x0000ffff, atMost(session, 0xffff, 'PPPoE session number', column));
   const header = after(g.link.payload, g.link.network + 6);
   g.link = {
@@ -155,7 +157,7 @@ function overUdp(g: Generation, port: number, test: TunnelTest, start: number, c
 
 /** The identifier in the upper three bytes of the second word, as Geneve and VXLAN have it. */
 function isVni(g: Generation, header: Place, vni: number | undefined): Predicate {
-  return vni === undefined ? ALWAYS : masked(g, load(g, header, 4, 4), 0xffffff00, (vni * 256) >>> 0);
+  return vni === undefined ? NO_CONDITION : masked(g, load(g, header, 4, 4), 0xffffff00, (vni * 256) >>> 0);
 }
 
 /** RFC 7348: eight bytes, then an Ethernet frame. */

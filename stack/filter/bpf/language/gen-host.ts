@@ -11,7 +11,7 @@ import {
   ETHERTYPE_IPV6,
   ETHERTYPE_REVARP,
 } from './numbers.ts';
-import { ALWAYS, and, equal, or } from './predicate.ts';
+import { NO_CONDITION, and, equal, or } from './predicate.ts';
 import type { Predicate } from './predicate.ts';
 import type { Direction, Qualifiers } from './syntax.ts';
 
@@ -85,7 +85,7 @@ export function isIpv6Host(
   const side = (start: number) => (): Predicate => {
     const words = address.map((word, index): Predicate => {
       const bits = mask[index] ?? 0;
-      if (bits === 0) return ALWAYS;
+      if (bits === 0) return NO_CONDITION;
       const value = g.values.alu(BPF_AND, loadNetwork(g, start + 4 * index, 4), constant(g, bits));
       return equal(value, constant(g, word));
     });

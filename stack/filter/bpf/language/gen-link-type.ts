@@ -41,7 +41,7 @@ import {
   DLT_PPP_ETHER,
 } from './link-state.ts';
 import type { Place } from './link-state.ts';
-import { ALWAYS, NEVER, and, equal, greater, not, or } from './predicate.ts';
+import { ALWAYS, NEVER, and, greater, not, or } from './predicate.ts';
 import type { Predicate } from './predicate.ts';
 
 /** Whether the packet carries a protocol directly behind its link-layer header. */
@@ -95,32 +95,24 @@ function ethernetCarries(g: Generation, protocol: number): Predicate {
     case LLCSAP_ISONS:
     case LLCSAP_IP:
     case LLCSAP_NETBEUI:
-      return and(isLengthFrame(g), withEthernetHeader(g, bothSaps(g, protocol)));
+      return and(isLengthFrame(g), bothSaps(g, protocol));
     case LLCSAP_IPX: {
       // The four framings of IPX: Ethernet II, IEEE 802.2, Novell's raw 802.3, SNAP.
       const llc = equals(g, load(g, payload, 0, 1), LLCSAP_IPX);
       const raw = equals(g, load(g, payload, 0, 2), 0xffff);
       const inLength = and(isLengthFrame(g), or(snapCarries(g, 0, ETHERTYPE_IPX), llc, raw));
-      return or(equals(g, type, ETHERTYPE_IPX), withEthernetHeader(g, inLength));
+      return or(equals(g, type, ETHERTYPE_IPX), inLength);
     }
     case ETHERTYPE_ATALK:
     case ETHERTYPE_AARP: {
       const organization = protocol === ETHERTYPE_ATALK ? 0x080007 : 0;
       const snap = and(isLengthFrame(g), snapCarries(g, organization, protocol));
-      return or(isType, withEthernetHeader(g, snap));
+      return or(isType, snap);
     }
     default:
       if (protocol > ETHER_MAX_LENGTH) return isType;
-      return and(isLengthFrame(g), withEthernetHeader(g, equals(g, load(g, payload, 0, 1), protocol)));
+      return and(isLengthFrame(g), equals(g, load(g, typePlace(g), 2, 1), protocol));
   }
-}
-
-/** In a tunnel that may carry packets without an Ethernet header, a test for which there must be one. */
-export function withEthernetHeader(g: Generation, test: Predicate): Predicate {
-  const { link } = g;
-  if (link.tunnel !== 'geneve' || link.header.base === undefined || link.payload.base === undefined)
-    return test;
-  return and(not(equal(link.payload.base, link.header.base)), test);
 }
 
 function bothSaps(g: Generation, sap: number): Predicate {

@@ -4,7 +4,7 @@ import { FilterFault } from './error.ts';
 import { anyBit, constant, equals, load, loadNetwork, masked, sameBytes } from './generation.ts';
 import type { Generation } from './generation.ts';
 import { directed } from './gen-host.ts';
-import { linkTypeIs, withEthernetHeader } from './gen-link-type.ts';
+import { linkTypeIs } from './gen-link-type.ts';
 import { DLT_EN10MB, DLT_IEEE802_11, linkTypeTitle } from './link-state.ts';
 import { ETHERTYPE_IP, ETHERTYPE_IPV6 } from './numbers.ts';
 import { and, equal, greaterOrEqual, not, or } from './predicate.ts';
@@ -32,6 +32,14 @@ export function isMac(g: Generation, address: Uint8Array, qualifiers: Qualifiers
     `'link host XX:XX:XX:XX:XX:XX' not supported on ${linkTypeTitle(linkType)}`,
     qualifiers.column,
   );
+}
+
+/** In a tunnel that may carry packets without an Ethernet header, a test for which there must be one. */
+function withEthernetHeader(g: Generation, test: Predicate): Predicate {
+  const { link } = g;
+  if (link.tunnel !== 'geneve' || link.header.base === undefined || link.payload.base === undefined)
+    return test;
+  return and(not(equal(link.payload.base, link.header.base)), test);
 }
 
 function isWlanAddress(g: Generation, address: Uint8Array, qualifiers: Qualifiers): Predicate {

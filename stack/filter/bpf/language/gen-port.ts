@@ -41,16 +41,22 @@ export function hasPort(
     const side = (offset: number) => (): Predicate => inRange(g, load(g, place, offset, 2), low, high);
     return directed(qualifiers, side(0), side(2));
   };
+  // Each transport protocol by itself, so that what is known of it behind its test is not lost; what is equal in the end becomes one.
   const overIpv6 = and(
     linkTypeIs(g, ETHERTYPE_IPV6, column),
-    or(...protocols.map((protocol) => equals(g, loadNetwork(g, 6, 1), protocol))),
-    within(ipv6TransportPlace(g)),
+    or(
+      ...protocols.map((protocol) =>
+        and(equals(g, loadNetwork(g, 6, 1), protocol), within(ipv6TransportPlace(g))),
+      ),
+    ),
   );
   const overIpv4 = and(
     linkTypeIs(g, ETHERTYPE_IP, column),
-    or(...protocols.map((protocol) => ipProtocolIs(g, protocol))),
-    isFirstFragment(g),
-    within(ipv4TransportPlace(g)),
+    or(
+      ...protocols.map((protocol) =>
+        and(ipProtocolIs(g, protocol), isFirstFragment(g), within(ipv4TransportPlace(g))),
+      ),
+    ),
   );
   return or(overIpv6, overIpv4);
 }
@@ -89,8 +95,8 @@ export function numberedPort(port: number, qualifiers: Qualifiers, column: numbe
 /** A port by the name of its service: a service of one transport protocol asks for that protocol, too. */
 export function namedPort(g: Generation, name: string, qualifiers: Qualifiers, column: number): PortRange {
   const wanted = portTransport(qualifiers);
-  const { port, transport } = lookUp(g, name, wanted, column);
-  return { low: port, high: port, transport };
+  const { port, only } = lookUp(g, name, wanted, column);
+  return { low: port, high: port, transport: agreed(name, wanted, only, column) };
 }
 
 /** `low-high` in either order, each a number or the name of a service; or one of them alone. */
@@ -98,44 +104,45 @@ export function namedRange(g: Generation, text: string, qualifiers: Qualifiers, 
   const wanted = portTransport(qualifiers);
   const dash = text.indexOf('-');
   if (dash < 0) return namedPort(g, text, qualifiers, column);
-  const ends = [text.slice(0, dash), text.slice(dash + 1)].map((end) => rangeEnd(g, end, wanted, column));
+  const ends = [text.slice(0, dash), text.slice(dash + 1)].map((end) => rangeEnd(g, end, column));
   const ports = ends.map(({ port }) => port);
   const [first, second] = ends;
-  const transport = first?.transport === second?.transport ? first?.transport : wanted;
+  // Services of different protocols ask for none.
+  const only = first?.only === second?.only ? first?.only : undefined;
+  const transport = agreed(text, wanted, only, column);
   return { low: Math.min(...ports), high: Math.max(...ports), transport };
 }
 
+/** A port, and the transport protocol that alone has it under its name. */
 interface FoundPort {
   readonly port: number;
-  readonly transport: Transport | undefined;
+  readonly only: Transport | undefined;
 }
 
-function rangeEnd(g: Generation, text: string, wanted: Transport | undefined, column: number): FoundPort {
-  if (!/^[0-9]+$/.test(text)) return lookUp(g, text, wanted, column);
-  return { port: atMost(Number(text), HIGHEST_PORT, 'port number', column), transport: wanted };
+function rangeEnd(g: Generation, text: string, column: number): FoundPort {
+  if (!/^[0-9]+$/.test(text)) return lookUp(g, text, undefined, column);
+  return { port: atMost(Number(text), HIGHEST_PORT, 'port number', column), only: undefined };
 }
 
 function lookUp(g: Generation, name: string, wanted: Transport | undefined, column: number): FoundPort {
-  const over = (transport: Transport): number | undefined => resolvePort(g.resolver, name, transport);
-  const tcp = over('tcp');
-  const udp = over('udp');
-  if (wanted === 'sctp') {
-    const port = over('sctp') ?? tcp ?? udp;
-    if (port === undefined) throw unknownPort(name, column);
-    return { port, transport: 'sctp' };
-  }
-  if (wanted !== undefined) {
-    const port = wanted === 'tcp' ? tcp : udp;
-    const other = wanted === 'tcp' ? udp : tcp;
-    if (port !== undefined) return { port, transport: wanted };
-    if (other === undefined) throw unknownPort(name, column);
-    throw new FilterFault(`port '${name}' is ${wanted === 'tcp' ? 'udp' : 'tcp'}`, column);
-  }
-  const port = tcp ?? udp;
-  if (port === undefined) throw unknownPort(name, column);
-  return { port, transport: tcp === udp ? undefined : tcp === undefined ? 'udp' : 'tcp' };
+  const tcp = resolvePort(g.resolver, name, 'tcp');
+  const udp = resolvePort(g.resolver, name, 'udp');
+  const port = (wanted === 'udp' ? (udp ?? tcp) : tcp) ?? udp;
+  if (port === undefined)
+    throw new FilterFault(`unknown port '${name}'`, column, 'a port number or the name of a service');
+  if (tcp === udp) return { port, only: undefined };
+  if (tcp !== undefined && udp !== undefined) return { port, only: wanted === 'udp' ? 'udp' : 'tcp' };
+  return { port, only: tcp === undefined ? 'udp' : 'tcp' };
 }
 
-function unknownPort(name: string, column: number): FilterFault {
-  return new FilterFault(`unknown port '${name}'`, column, 'a port number or the name of a service');
+/** The transport protocol to look for: what qualifiers ask for must be what a service has. */
+function agreed(
+  name: string,
+  wanted: Transport | undefined,
+  only: Transport | undefined,
+  column: number,
+): Transport | undefined {
+  if (only !== undefined && wanted !== undefined && wanted !== only)
+    throw new FilterFault(`port '${name}' is ${only}`, column);
+  return wanted ?? only;
 }

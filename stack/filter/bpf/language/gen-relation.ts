@@ -26,7 +26,7 @@ import { isFirstFragment } from './gen-port.ts';
 import { LINK_PROTOCOLS, atMost, isProtocol } from './gen-protocol.ts';
 import type { Place } from './link-state.ts';
 import { ETHERTYPE_IP, ETHERTYPE_IPV6, IPPROTO_ICMPV6 } from './numbers.ts';
-import { ALWAYS, and, equal, greater, greaterOrEqual, not } from './predicate.ts';
+import { NO_CONDITION, and, equal, greater, greaterOrEqual, not } from './predicate.ts';
 import type { Predicate } from './predicate.ts';
 import type { Arithmetic, ArithmeticOperator, Expression, Relation } from './syntax.ts';
 import type { LoadSize, Value } from './value.ts';
@@ -78,9 +78,9 @@ function compared(relation: Relation, left: Value, right: Value): Predicate {
 function compute(g: Generation, arithmetic: Arithmetic): Computed {
   switch (arithmetic.kind) {
     case 'number':
-      return { value: constant(g, arithmetic.value), given: ALWAYS };
+      return { value: constant(g, arithmetic.value), given: NO_CONDITION };
     case 'length':
-      return { value: g.values.length(), given: ALWAYS };
+      return { value: g.values.length(), given: NO_CONDITION };
     case 'negate': {
       const { value, given } = compute(g, arithmetic.operand);
       return { value: g.values.negate(value), given };
@@ -88,21 +88,25 @@ function compute(g: Generation, arithmetic: Arithmetic): Computed {
     case 'binary': {
       const left = compute(g, arithmetic.left);
       const right = compute(g, arithmetic.right);
-      refuseConstant(arithmetic.operator, right.value, arithmetic.column);
+      refuseConstant(arithmetic, right.value);
       const value = g.values.alu(OPERATIONS[arithmetic.operator], left.value, right.value);
-      return { value, given: and(left.given, right.given) };
+      // As libpcap does: the right side is computed whether or not the packet has that protocol.
+      return { value, given: left.given };
     }
     case 'index':
       return index(g, arithmetic.protocol, compute(g, arithmetic.offset), arithmetic.size, arithmetic.column);
   }
 }
 
-/** What the machine or the reader could not mean. */
-function refuseConstant(operator: ArithmeticOperator, right: Value, column: number): void {
-  if (right.kind !== 'constant') return;
-  if (operator === '/' && right.k === 0) throw new FilterFault('division by zero', column);
-  if (operator === '%' && right.k === 0) throw new FilterFault('modulus by zero', column);
-  if ((operator === '<<' || operator === '>>') && right.k > 31)
+/** What nobody can mean: a division by a constant zero, and a shift by a number that is too large for it. */
+function refuseConstant(
+  { operator, right, column }: Extract<Arithmetic, { kind: 'binary' }>,
+  value: Value,
+): void {
+  const isZero = value.kind === 'constant' && value.k === 0;
+  if (operator === '/' && isZero) throw new FilterFault('division by zero', column);
+  if (operator === '%' && isZero) throw new FilterFault('modulus by zero', column);
+  if ((operator === '<<' || operator === '>>') && right.kind === 'number' && right.value > 31)
     throw new FilterFault('shift by more than 31 bits', column, 'a shift from 0 to 31');
 }
 
@@ -134,7 +138,7 @@ function headerOf(
 ): { readonly place: Place; readonly given: Predicate } {
   switch (protocol) {
     case 'link':
-      return { place: g.link.header, given: ALWAYS };
+      return { place: g.link.header, given: NO_CONDITION };
     case 'radio':
       throw new FilterFault('radio information not present in capture', column);
     case 'sctp':

@@ -11,7 +11,7 @@ import { isPflogCode, isPflogName, isPflogRule } from './gen-pflog.ts';
 import { isProtocol } from './gen-protocol.ts';
 import { hasLength, isByte, isRelated } from './gen-relation.ts';
 import { DLT_PFLOG, initialState } from './link-state.ts';
-import { ALWAYS, and, assign, not } from './predicate.ts';
+import { NO_CONDITION, and, assign, not } from './predicate.ts';
 import type { Predicate } from './predicate.ts';
 import type { FilterResolver } from './resolver.ts';
 import type { Expression } from './syntax.ts';
@@ -46,7 +46,7 @@ export function generate(
   const g: Generation = { values, resolver, netmask, link, fixed: false };
   const prologue =
     register === undefined ? undefined : { register, predicate: headerLength(g, linkType, register) };
-  const predicate = expression === undefined ? ALWAYS : generated(g, expression);
+  const predicate = expression === undefined ? NO_CONDITION : generated(g, expression);
   return { predicate, fixed: g.fixed, prologue };
 }
 
@@ -113,8 +113,9 @@ function headerLength(g: Generation, linkType: number, register: number): Predic
     return assign(register, g.values.alu(BPF_AND, rounded, constant(g, 0xfffffffc)));
   }
   const isQosData = and(anyBit(g, first, 0x08), not(anyBit(g, first, 0x04)), anyBit(g, first, 0x80));
-  return {
+  const probe: Predicate = { kind: 'probe', value: first };
+  return and(probe, {
     kind: 'or',
     operands: [and(isQosData, assign(register, constant(g, 26))), assign(register, constant(g, 24))],
-  };
+  });
 }

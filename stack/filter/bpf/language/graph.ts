@@ -1,6 +1,5 @@
 /**
- * A filter as a graph of decisions without cycles: each node may set scratch registers, then compares two values and goes on to one of two nodes; two leaves end it. Equal
- * nodes are one.
+ * A filter as a graph of decisions without cycles: each node compares two values and goes on to one of two nodes, or sets a scratch register; two leaves end it.
  */
 import { bpfCompare } from '../interpreter.ts';
 import { BPF_AND, BPF_JEQ, BPF_JSET } from '../instruction.ts';
@@ -10,6 +9,8 @@ import type { Value } from './value.ts';
 
 /** What a node does before it goes on. */
 export type Action =
+  /** A comparison whose outcome is known. */
+  | { readonly kind: 'constant'; readonly holds: boolean }
   | { readonly kind: 'test'; readonly comparison: Comparison; readonly left: Value; readonly right: Value }
   | { readonly kind: 'assign'; readonly register: number; readonly value: Value }
   | { readonly kind: 'probe'; readonly value: Value }
@@ -35,56 +36,69 @@ export interface Decision {
   readonly no: Node;
 }
 
-/** Nodes that a graph may have while it is built, and steps that it may take: no expression that makes sense comes near. */
-const NODE_LIMIT = 4096;
+/** Nodes that a graph may have: no expression that makes sense comes near. */
+const NODE_LIMIT = 1 << 16;
 
-/** Makes nodes, each once. */
+/** Makes nodes. */
 export class Graph {
   readonly accept: Leaf = { kind: 'leaf', id: 0, accepts: true };
   readonly reject: Leaf = { kind: 'leaf', id: 1, accepts: false };
-  readonly #known = new Map<string, Decision>();
   #nextId = 2;
+  #built = 0;
 
-  /** The node of a predicate with what follows it. */
+  /**
+   * The node of a predicate with what follows it.
+   *
+   * @throws FilterFault if the graph becomes too large.
+   */
   build(predicate: Predicate, yes: Node, no: Node): Node {
     switch (predicate.kind) {
-      case 'constant':
-        return predicate.holds ? yes : no;
       case 'not':
         return this.build(predicate.operand, no, yes);
       case 'and':
         return predicate.operands.reduceRight<Node>((rest, operand) => this.build(operand, rest, no), yes);
       case 'or':
         return predicate.operands.reduceRight<Node>((rest, operand) => this.build(operand, yes, rest), no);
-      case 'test':
-      case 'block':
-        return this.node(predicate, yes, no);
       case 'assign':
       case 'probe':
-        return this.node(predicate, yes, yes);
+        return this.#buildNode(predicate, yes, yes);
+      default:
+        return this.#buildNode(predicate, yes, no);
     }
   }
 
-  /**
-   * The node of an action; a comparison of constants is no node at all.
-   *
-   * @throws FilterFault if the graph becomes too large.
-   */
+  /** The node of an action. */
   node(action: Action, yes: Node, no: Node): Node {
-    if (action.kind === 'test') {
-      const known = constantOutcome(action);
-      if (known !== undefined) return known ? yes : no;
-      const bits = bitTest(action);
-      if (bits !== undefined) return this.node(bits, no, yes);
-    }
-    const key = `${actionKey(action)}?${yes.id}:${no.id}`;
-    const existing = action.kind === 'block' ? undefined : this.#known.get(key);
-    if (existing !== undefined) return existing;
-    if (this.#nextId >= NODE_LIMIT * 8)
+    const bits = action.kind === 'test' ? bitTest(action) : undefined;
+    if (bits !== undefined) return this.node(bits, no, yes);
+    return { kind: 'decision', id: this.#nextId++, action, yes, no };
+  }
+
+  #buildNode(action: Action, yes: Node, no: Node): Node {
+    if (++this.#built > NODE_LIMIT)
       throw new FilterFault('the expression needs a program that is too long', 1);
-    const node: Decision = { kind: 'decision', id: this.#nextId++, action, yes, no };
-    this.#known.set(key, node);
-    return node;
+    return this.node(action, yes, no);
+  }
+
+  /** The graph of a root with equal nodes made one, and without decisions of constants. */
+  unified(root: Node): Node {
+    const known = new Map<string, Node>();
+    const replacements = new Map<Node, Node>();
+    const replacement = (node: Node): Node => replacements.get(node) ?? node;
+    for (const node of inOrder(root).reverse()) {
+      const [yes, no] = [replacement(node.yes), replacement(node.no)];
+      const outcome = constantOutcome(node.action);
+      if (outcome !== undefined) {
+        replacements.set(node, outcome ? yes : no);
+        continue;
+      }
+      const key = `${actionKey(node.action)}?${yes.id}:${no.id}`;
+      const same =
+        known.get(key) ?? (yes === node.yes && no === node.no ? node : this.node(node.action, yes, no));
+      known.set(key, same);
+      replacements.set(node, same);
+    }
+    return replacement(root);
   }
 }
 
@@ -97,15 +111,17 @@ function actionKey(action: Action): string {
     case 'probe':
       return `p${action.value.id}`;
     case 'block':
-      return `b${action.equals}`;
+      return `b${action.equals},${action.code.map(({ code, k }) => `${code} ${k}`).join(',')}`;
+    case 'constant':
+      return `c${action.holds}`;
   }
 }
 
-function constantOutcome({
-  comparison,
-  left,
-  right,
-}: Extract<Action, { kind: 'test' }>): boolean | undefined {
+/** How an action comes out that has nothing to do with the packet. */
+export function constantOutcome(action: Action): boolean | undefined {
+  if (action.kind === 'constant') return action.holds;
+  if (action.kind !== 'test') return undefined;
+  const { comparison, left, right } = action;
   if (left.kind === 'constant' && right.kind === 'constant') return bpfCompare(comparison, left.k, right.k);
   return comparison === BPF_JEQ && left === right ? true : undefined;
 }

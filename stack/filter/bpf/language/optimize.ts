@@ -4,7 +4,9 @@
  * Methodology for Packet Capture", 2011, describes the approach).
  */
 import { BPF_JEQ } from '../instruction.ts';
-import { inOrder } from './graph.ts';
+import { constantOutcome, inOrder } from './graph.ts';
+import { loadsOf } from './value.ts';
+import type { Value } from './value.ts';
 import type { Action, Decision, Graph, Node, Test } from './graph.ts';
 
 /** What is known at a place: the decisions on the way that all paths to it have in common, the latest first. */
@@ -16,6 +18,8 @@ interface Fact {
   readonly action: Action;
   /** For a test, whether it held. */
   readonly held: boolean;
+  /** The latest fact about a value from here backwards, for values that were looked for. */
+  readonly latest: Map<Value, Knowledge>;
 }
 
 /** Rounds after which an optimization ends even if something is left to gain. */
@@ -29,7 +33,20 @@ export function optimize(graph: Graph, root: Node): Node {
     if (next === current) break;
     current = next;
   }
-  return current;
+  return graph.unified(withoutUselessRoot(graph, current));
+}
+
+/**
+ * Leaves out a first decision that does not matter. What it loaded is still loaded, unless the whole program is a return: packets that are too short for it must come out as
+ * with libpcap.
+ */
+function withoutUselessRoot(graph: Graph, root: Node): Node {
+  if (root.kind === 'leaf' || root.action.kind !== 'test' || root.yes !== root.no) return root;
+  const { left, right } = root.action;
+  const next = destination(root, undefined);
+  if (next.kind === 'leaf') return next;
+  const loads = [...loadsOf(left), ...loadsOf(right)];
+  return loads.reduceRight<Node>((start, value) => graph.node({ kind: 'probe', value }, start, start), next);
 }
 
 /** Bypasses what is known, and drops what does not matter, once over the whole graph. */
@@ -40,8 +57,9 @@ function improve(graph: Graph, root: Node): Node {
   const replacement = (node: Node): Node => rebuilt.get(node) ?? node;
   const live = new Liveness();
   for (const node of order.toReversed()) {
-    const [yes, no] = targets.get(node) ?? [node.yes, node.no];
-    const next = withoutUseless(graph, node.action, replacement(yes), replacement(no), live);
+    const [yes, no] = (targets.get(node) ?? [node.yes, node.no]).map(replacement);
+    if (yes === undefined || no === undefined) throw new Error('a decision has two ways on');
+    const next = withoutUseless(graph, node, yes, no, live, node === root);
     live.note(next);
     rebuilt.set(node, next);
   }
@@ -49,10 +67,11 @@ function improve(graph: Graph, root: Node): Node {
 }
 
 /** Where the two ways out of each decision lead when decisions with a known outcome are skipped. */
-function bypass(order: readonly Decision[]): Map<Node, readonly [Node, Node]> {
+function bypass(order: readonly Decision[]): Map<Node, readonly Node[]> {
   const knowledge = new Map<Node, Knowledge>();
-  const targets = new Map<Node, readonly [Node, Node]>();
+  const targets = new Map<Node, readonly Node[]>();
   const arrive = (node: Node, known: Knowledge): void => {
+    if (node.kind === 'leaf') return;
     knowledge.set(node, knowledge.has(node) ? common(knowledge.get(node), known) : known);
   };
   for (const node of order) {
@@ -63,14 +82,14 @@ function bypass(order: readonly Decision[]): Map<Node, readonly [Node, Node]> {
       arrive(end, known);
       return destination(end, known);
     });
-    targets.set(node, [ends[0] ?? node.yes, ends[1] ?? node.no]);
+    targets.set(node, ends);
   }
   return targets;
 }
 
 function learn(before: Knowledge, action: Action, held: boolean): Knowledge {
-  if (action.kind === 'probe' || action.kind === 'block') return before;
-  return { before, depth: (before?.depth ?? 0) + 1, action, held };
+  if (action.kind !== 'test' && action.kind !== 'assign') return before;
+  return { before, depth: (before?.depth ?? 0) + 1, action, held, latest: new Map() };
 }
 
 /** What two ways to a place have in common. */
@@ -86,30 +105,62 @@ function common(left: Knowledge, right: Knowledge): Knowledge {
 /** Follows decisions from a node as long as their outcome is known or does not matter. */
 function destination(from: Node, known: Knowledge): Node {
   let node = from;
-  while (node.kind === 'decision' && node.action.kind === 'test') {
-    if (node.yes === node.no) {
-      node = node.yes;
+  while (node.kind === 'decision') {
+    const { action, yes, no } = node;
+    if (action.kind !== 'test' && action.kind !== 'constant') break;
+    if (yes === no) {
+      node = yes;
       continue;
     }
-    const outcome = outcomeOf(node.action, known);
+    const outcome =
+      constantOutcome(action) ?? (action.kind === 'test' ? outcomeOf(action, known) : undefined);
     if (outcome === undefined) break;
-    node = outcome ? node.yes : node.no;
+    node = outcome ? yes : no;
   }
   return node;
 }
 
 /** How a test must come out, if that is known. */
 function outcomeOf(test: Test, known: Knowledge): boolean | undefined {
-  const registers = test.left.registers | test.right.registers;
-  for (let fact = known; fact !== undefined; fact = fact.before) {
+  for (
+    let fact = latestAbout(test.left, known);
+    fact !== undefined;
+    fact = latestAbout(test.left, fact.before)
+  ) {
     const { action, held } = fact;
-    if (action.kind === 'assign' && (registers & (1 << action.register)) !== 0) return undefined;
-    if (action.kind !== 'test' || action.left !== test.left || action.comparison !== test.comparison)
-      continue;
-    if (action.right === test.right) return held;
+    if (action.kind !== 'test') return undefined;
+    if (action.comparison !== test.comparison) continue;
+    if (action.right === test.right && !wasSet(test.right, known, fact)) return held;
     if (held && excludes(action, test)) return false;
   }
   return undefined;
+}
+
+/** The latest test of a value, or the latest change of a register that it reads. */
+function latestAbout(value: Value, known: Knowledge): Knowledge {
+  let fact = known;
+  while (fact !== undefined && !concerns(fact.action, value)) {
+    if (fact.latest.has(value)) {
+      fact = fact.latest.get(value);
+      break;
+    }
+    fact = fact.before;
+  }
+  known?.latest.set(value, fact);
+  return fact;
+}
+
+function concerns(action: Action, value: Value): boolean {
+  if (action.kind === 'assign') return (value.registers & (1 << action.register)) !== 0;
+  return action.kind === 'test' && action.left === value;
+}
+
+/** Whether a register that a value reads was set after a fact. */
+function wasSet(value: Value, known: Knowledge, since: Fact): boolean {
+  if (value.registers === 0) return false;
+  for (let fact = known; fact !== undefined && fact !== since; fact = fact.before)
+    if (fact.action.kind === 'assign' && concerns(fact.action, value)) return true;
+  return false;
 }
 
 /** Whether a value that equals one constant cannot equal the other. */
@@ -117,10 +168,21 @@ function excludes(known: Test, test: Test): boolean {
   return known.comparison === BPF_JEQ && known.right.kind === 'constant' && test.right.kind === 'constant';
 }
 
-function withoutUseless(graph: Graph, action: Action, yes: Node, no: Node, live: Liveness): Node {
-  if (action.kind === 'test' && yes === no) return yes;
+/** A node with new ways on; nothing, if it does not matter. The first decision stays until the end. */
+function withoutUseless(
+  graph: Graph,
+  node: Decision,
+  yes: Node,
+  no: Node,
+  live: Liveness,
+  isRoot: boolean,
+): Node {
+  const { action } = node;
+  const outcome = constantOutcome(action);
+  if (outcome !== undefined) return outcome ? yes : no;
+  if (action.kind === 'test' && yes === no && !isRoot) return yes;
   if (action.kind === 'assign' && (live.at(yes) & (1 << action.register)) === 0) return yes;
-  return graph.node(action, yes, no);
+  return yes === node.yes && no === node.no ? node : graph.node(action, yes, no);
 }
 
 /** Which scratch registers are read from a node on before they are set, one bit each. */
@@ -148,6 +210,8 @@ function registersRead(action: Action): number {
     case 'assign':
     case 'probe':
       return action.value.registers;
+    case 'constant':
+      return 0;
     case 'block':
       // It writes its scratch words before it reads them.
       return 0;

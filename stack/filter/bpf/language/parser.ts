@@ -46,15 +46,15 @@ const PRIMITIVE = 'a primitive such as host, port, ip or tcp[13]';
 export function parseFilter(text: string): Expression | undefined {
   const cursor = new TokenCursor(tokenize(text));
   if (cursor.isKind('end')) return undefined;
-  const parsed = parseJoined(cursor, 0);
+  const parsed = parseJoined(cursor, undefined, 0);
   if (parsed.kind === 'arithmetic') throw cursor.fault('a comparison such as = or >');
   if (!cursor.isKind('end')) throw cursor.fault("'and', 'or' or the end of the expression");
   return parsed.expression;
 }
 
-/** Operands joined by `and` and `or`. */
-function parseJoined(cursor: TokenCursor, depth: number): Parsed {
-  const first = parseTerm(cursor, depth);
+/** Operands joined by `and` and `or`; `before` are the qualifiers that the first of them could take over. */
+function parseJoined(cursor: TokenCursor, before: Qualifiers | undefined, depth: number): Parsed {
+  const first = parseTerm(cursor, before, depth);
   if (first.kind === 'arithmetic') return first;
   let { expression, qualifiers } = first;
   let changes = 0;
@@ -68,7 +68,7 @@ function parseJoined(cursor: TokenCursor, depth: number): Parsed {
       expression = join(operator, expression, parseIdentifier(cursor, qualifiers, depth + 1));
       continue;
     }
-    const right = parseTerm(cursor, depth);
+    const right = parseTerm(cursor, qualifiers, depth);
     if (right.kind === 'arithmetic') throw cursor.fault('a comparison such as = or >');
     expression = join(operator, expression, right.expression);
     qualifiers = right.qualifiers;
@@ -76,14 +76,14 @@ function parseJoined(cursor: TokenCursor, depth: number): Parsed {
   return { kind: 'expression', expression, qualifiers };
 }
 
-function parseTerm(cursor: TokenCursor, depth: number): Parsed {
+function parseTerm(cursor: TokenCursor, before: Qualifiers | undefined, depth: number): Parsed {
   const { kind, text, column } = cursor.peek();
   if (depth > NESTING_LIMIT) throw tooDeep(column);
-  if (cursor.takeSign('(')) return parseBracketed(cursor, depth);
+  if (cursor.takeSign('(')) return parseBracketed(cursor, before, depth);
   if (kind === 'number' || cursor.isSign('-') || cursor.isWord('len'))
     return parseRelation(cursor, parseArithmetic(cursor, depth));
   if (kind !== 'word') throw cursor.fault(PRIMITIVE);
-  if (text === 'not') return parseNot(cursor, depth);
+  if (text === 'not') return parseNot(cursor, before, depth);
   if (isProtocolWord(text)) {
     const next = cursor.peek(1);
     if (next.kind === 'sign' && next.text === '[')
@@ -94,18 +94,18 @@ function parseTerm(cursor: TokenCursor, depth: number): Parsed {
   return parseQualified(cursor, undefined, column, depth);
 }
 
-function parseNot(cursor: TokenCursor, depth: number): Parsed {
+function parseNot(cursor: TokenCursor, before: Qualifiers | undefined, depth: number): Parsed {
   cursor.next();
-  const operand = parseTerm(cursor, depth + 1);
+  const operand = parseTerm(cursor, before, depth + 1);
   if (operand.kind === 'arithmetic') throw cursor.fault('a comparison such as = or >');
   return { ...operand, expression: { kind: 'not', operand: operand.expression } };
 }
 
-/** What stands in parentheses: an expression, or arithmetic, which goes on behind them. */
-function parseBracketed(cursor: TokenCursor, depth: number): Parsed {
-  const inner = parseJoined(cursor, depth + 1);
+/** What stands in parentheses: an expression, or arithmetic, which goes on behind them. Behind parentheses the qualifiers before them are taken over. */
+function parseBracketed(cursor: TokenCursor, before: Qualifiers | undefined, depth: number): Parsed {
+  const inner = parseJoined(cursor, before, depth + 1);
   cursor.expectSign(')');
-  if (inner.kind === 'expression') return inner;
+  if (inner.kind === 'expression') return { ...inner, qualifiers: before };
   return parseRelation(cursor, continueArithmetic(cursor, inner.arithmetic, depth));
 }
 

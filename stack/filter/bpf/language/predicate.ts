@@ -25,8 +25,12 @@ export interface BlockInstruction extends BpfInstruction {
   readonly scratch?: number;
 }
 
+/** Decisions whose outcome does not depend on the packet. */
 export const ALWAYS: Predicate = { kind: 'constant', holds: true };
 export const NEVER: Predicate = { kind: 'constant', holds: false };
+
+/** Holds without being a decision. */
+export const NO_CONDITION: Predicate = { kind: 'and', operands: [] };
 
 export function and(...operands: readonly Predicate[]): Predicate {
   return { kind: 'and', operands };

@@ -11,7 +11,7 @@ export type Transport = 'tcp' | 'udp' | 'sctp';
 
 /** Looks names up, as getservbyname(3) and its kin do; undefined for what is unknown. What is left out falls back to the table, or to nothing. */
 export interface FilterResolver {
-  readonly port?: (name: string, transport: Transport) => number | undefined;
+  readonly port?: (name: string, transport: 'tcp' | 'udp') => number | undefined;
   readonly protocol?: (name: string) => number | undefined;
   readonly hosts?: (name: string) => readonly HostAddress[] | undefined;
   /** A network number as in /etc/networks, its first byte not zero: 127 for loopback. */
@@ -23,7 +23,7 @@ export interface FilterResolver {
 export function resolvePort(
   resolver: FilterResolver,
   name: string,
-  transport: Transport,
+  transport: 'tcp' | 'udp',
 ): number | undefined {
   return resolver.port === undefined ? usualPort(name, transport) : resolver.port(name, transport);
 }

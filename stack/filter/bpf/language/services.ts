@@ -171,18 +171,6 @@ const SERVICES: readonly (readonly [names: string, port: number, transports: Tra
   ['zabbix-trapper', 10051, 'tcp'],
 ];
 
-/** Services over SCTP. */
-const SCTP_SERVICES: ReadonlyMap<string, number> = new Map([
-  ['discard', 9],
-  ['ftp-data', 20],
-  ['ftp', 21],
-  ['ssh', 22],
-  ['http', 80],
-  ['bgp', 179],
-  ['https', 443],
-  ['amqp', 5672],
-]);
-
 const PROTOCOLS: Readonly<Record<string, number>> = {
   ip: 0,
   hopopt: 0,
@@ -254,10 +242,10 @@ function portsOver(transport: 'tcp' | 'udp'): ReadonlyMap<string, number> {
   return new Map(carried.flatMap(([names, port]) => names.split(' ').map((name) => [name, port] as const)));
 }
 
-const ports = { tcp: portsOver('tcp'), udp: portsOver('udp'), sctp: SCTP_SERVICES };
+const ports = { tcp: portsOver('tcp'), udp: portsOver('udp') };
 
 /** The port of a service over a transport protocol. */
-export function usualPort(name: string, transport: 'tcp' | 'udp' | 'sctp'): number | undefined {
+export function usualPort(name: string, transport: 'tcp' | 'udp'): number | undefined {
   return ports[transport].get(name);
 }
 

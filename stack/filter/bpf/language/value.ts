@@ -127,3 +127,18 @@ function coversAll(value: Value, mask: number): boolean {
   const widest = value.size === 1 ? 0xff : 0xffff;
   return (mask & widest) === widest;
 }
+
+/** What a value reads of the packet, which may be too short for it. */
+export function loadsOf(value: Value): Value[] {
+  switch (value.kind) {
+    case 'load':
+    case 'headerLength':
+      return [value];
+    case 'alu':
+      return [...loadsOf(value.left), ...loadsOf(value.right)];
+    case 'negate':
+      return loadsOf(value.operand);
+    default:
+      return [];
+  }
+}
