@@ -123,7 +123,6 @@ function testError(): boolean {
 
 /** True if a state decides about the packet at hand; the outcome says how. */
 export function testState(): boolean {
-  if (pd.pf.states === 0) return false;
   if (pd.protocol === PROTOCOL.icmp && !isQuery(pd.icmpType)) return isError(pd.icmpType) && testError();
   const ptr = lookup();
   if (ptr === 0) return false;

@@ -272,7 +272,9 @@ it('filters of captures are checked for what is seen there', () => {
     ['{ at: link:wire, filter: "ether host 02:00:00:00:00:01" }', serial],
     ['{ at: a:gif0, filter: "ether host 02:00:00:00:00:01" }', ''],
   ] as const)
-    expect(problemsOf(lab(capture, link))[0]).toMatch(/captures\.c\.filter: column 1: .* not supported on DLT_RAW/);
+    expect(problemsOf(lab(capture, link))[0]).toMatch(
+      /captures\.c\.filter: column 1: .* not supported on DLT_RAW/,
+    );
 });
 
 describe('mistakes in ports and captures', () => {
