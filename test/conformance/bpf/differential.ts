@@ -68,7 +68,11 @@ async function compare(
     return explained(NEWER_REFUSALS, ours.error.message) ?? different(`refused here: ${ours.error.message}`);
   }
   if (typeof theirs === 'string')
-    return explained(OLDER_REFUSALS, theirs) ?? different(`refused there: ${theirs}`);
+    return (
+      explained(OLDER_REFUSALS, theirs) ??
+      explained(OTHER_PROGRAMS, expression) ??
+      different(`refused there: ${theirs}`)
+    );
   const difference = programDifference(ours.program, theirs, packets, seed);
   if (difference === undefined)
     return { kind: 'same', accepted: true, lengths: [ours.program.length, theirs.length] };
@@ -102,10 +106,12 @@ async function otherProgram(
   if (known !== undefined) return known.reason;
   if (linkType === 'SLIP' && theirs.some(({ code, k }) => code === LOAD_BYTE && k === 0)) return SLIP_VERSION;
   if (overwritesHeaderLength(theirs)) return OVERWRITTEN;
-  if (['PFLOG', 'IEEE802_11'].includes(linkType) && expression.includes('geneve')) return MISLAID;
+  if (linkType === 'PFLOG' && /geneve|pppoes/.test(expression)) return MISLAID;
+  if (linkType === 'IEEE802_11' && expression.includes('geneve')) return MISLAID;
   const plain = await tcpdump(linkType, expression, '-O');
-  if (typeof plain === 'string' || programDifference(ours, plain, packets, seed)?.onlyShort === false)
-    return undefined;
+  if (typeof plain === 'string') return undefined;
+  if (overwritesHeaderLength(plain)) return OVERWRITTEN;
+  if (programDifference(ours, plain, packets, seed)?.onlyShort === false) return undefined;
   return OPTIMIZER;
 }
 
@@ -117,14 +123,16 @@ function overwritesHeaderLength(program: BpfProgram): boolean {
   const first = program.findIndex(({ code }) => code === STORE);
   const word = program[first]?.k;
   if (first !== 3) return false;
-  return program.slice(first + 8).some(({ code, k }) => code === STORE && k === word);
+  // IEEE 802.11 sets it twice: with 24, then with 26 for some frames.
+  const rest = program[0]?.code === LOAD_BYTE ? first + 1 : first + 8;
+  return program.slice(rest).some(({ code, k }) => code === STORE && k === word);
 }
 
 const READS_IN_OTHER_ORDER =
   'a packet too short for what one program reads and the other does not, or not yet';
 const OVERWRITTEN = 'libpcap overwrites the scratch word that holds the length of the link-layer header';
 const MISLAID =
-  'libpcap looks for the length of a varying link-layer header in another scratch word than it put it in, if there is `geneve`';
+  'libpcap looks for the length of a varying link-layer header in another scratch word than it put it in, if there is `geneve` or, for pflog, `pppoes`';
 const OPTIMIZER = 'the optimizer of libpcap before 1.10.5 changes what the program does';
 const REJECTS_ALL = 'an expression that rejects every packet is noticed by one optimizer only';
 
@@ -136,6 +144,8 @@ function rejectsAll(message: string, program: BpfProgram, packets: readonly Filt
 /** Refusals of libpcap later than 1.10, which are refusals here, too. */
 const NEWER_REFUSALS: readonly (readonly [RegExp, string])[] = [
   [/not a live capture/, 'Linux lets its own kernel tell inbound from outbound packets'],
+  [/greater than maximum/, 'libpcap before 1.11 takes numbers beyond the range of their fields'],
+  [/by zero/, 'a division by a constant zero that libpcap leaves out with what it stands in'],
   [/invalid DECnet address/, 'libpcap before 1.11 takes DECnet addresses that do not exist'],
 ];
 

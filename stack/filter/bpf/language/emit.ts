@@ -8,7 +8,7 @@ import { FilterFault } from './error.ts';
 import { Evaluator, NOTHING_HELD } from './evaluate.ts';
 import type { RegisterContents, ScratchWords } from './evaluate.ts';
 import { inOrder } from './graph.ts';
-import type { Action, Decision, Graph, Node } from './graph.ts';
+import type { Action, Decision, Graph, Leaf, Node } from './graph.ts';
 import { Liveness } from './optimize.ts';
 import type { Value, Values } from './value.ts';
 
@@ -18,6 +18,9 @@ const NEAR = 255;
 /** A node with its instructions; the jump at its end comes when places are known. */
 interface Piece {
   readonly node: Node;
+  /** Where it goes on; itself for a leaf. */
+  readonly yes: Node;
+  readonly no: Node;
   readonly body: readonly BpfInstruction[];
   /** The comparison at its end, without its ways. */
   readonly comparison: { readonly code: number; readonly k: number } | undefined;
@@ -38,13 +41,53 @@ export function emitProgram(graph: Graph, values: Values, root: Node, snaplen: n
   const scratch = scratchWords(order);
   const held = new Map<Node, RegisterContents>([[start, NOTHING_HELD]]);
   const pieces = order.map((node) => decisionPiece(node, held, scratch, values));
-  for (const leaf of [graph.accept, graph.reject]) {
+  for (const leaf of leavesInOrder(graph, start)) {
     const reached = leaf === start || order.some(({ yes, no }) => yes === leaf || no === leaf);
-    const returns = { code: BPF_RET | BPF_K, jt: 0, jf: 0, k: leaf.accepts ? snaplen : 0 };
-    if (reached)
-      pieces.push({ node: leaf, body: [returns], comparison: undefined, farYes: false, farNo: false });
+    if (reached) pieces.push(leafPiece(leaf, snaplen));
   }
-  return assemble(pieces);
+  return assemble(merged(pieces));
+}
+
+/** The two ends of a program, the one last that is reached if no test holds. */
+function leavesInOrder({ accept, reject }: Graph, start: Node): Leaf[] {
+  let node = start;
+  while (node.kind === 'decision') node = node.no;
+  return node === accept ? [reject, accept] : [accept, reject];
+}
+
+function leafPiece(leaf: Leaf, snaplen: number): Piece {
+  const returns = { code: BPF_RET | BPF_K, jt: 0, jf: 0, k: leaf.accepts ? snaplen : 0 };
+  return {
+    node: leaf,
+    yes: leaf,
+    no: leaf,
+    body: [returns],
+    comparison: undefined,
+    farYes: false,
+    farNo: false,
+  };
+}
+
+/** Pieces of which equal ones have become one: tests of a value that is in A already are equal whatever that value was loaded from. */
+function merged(pieces: readonly Piece[]): Piece[] {
+  const known = new Map<string, Node>();
+  const replacements = new Map<Node, Node>();
+  const replacement = (node: Node): Node => replacements.get(node) ?? node;
+  const kept: Piece[] = [];
+  for (const piece of pieces.toReversed()) {
+    const [yes, no] = [replacement(piece.yes), replacement(piece.no)];
+    const body = piece.body.map(({ code, jt, jf, k }) => `${code} ${jt} ${jf} ${k}`).join(',');
+    const { comparison } = piece;
+    const key = `${body};${comparison?.code} ${comparison?.k};${yes.id} ${no.id}`;
+    const same = known.get(key);
+    if (same === undefined || piece.node.kind === 'leaf') {
+      known.set(key, piece.node);
+      kept.push({ ...piece, yes, no });
+    } else {
+      replacements.set(piece.node, same);
+    }
+  }
+  return kept.reverse();
 }
 
 /** A register that some path reads before it was set holds 0 there: the validator wants that to be written down. */
@@ -90,7 +133,8 @@ function decisionPiece(
     const others = held.get(next);
     held.set(next, others === undefined ? evaluator.contents() : shared(others, evaluator.contents()));
   }
-  return { node, body: evaluator.instructions, comparison, farYes: false, farNo: false };
+  const { yes, no } = node;
+  return { node, yes, no, body: evaluator.instructions, comparison, farYes: false, farNo: false };
 }
 
 /** What the registers hold whichever way a node was reached. */
@@ -154,9 +198,9 @@ function placesOf(pieces: readonly Piece[]): Map<Node, number> {
   return places;
 }
 
-function endLength({ node, comparison, farYes, farNo }: Piece, following: Piece | undefined): number {
+function endLength({ node, yes, comparison, farYes, farNo }: Piece, following: Piece | undefined): number {
   if (node.kind === 'leaf') return 0;
-  if (comparison === undefined) return node.yes === following?.node ? 0 : 1;
+  if (comparison === undefined) return yes === following?.node ? 0 : 1;
   return 1 + Number(farYes) + Number(farNo);
 }
 
@@ -164,12 +208,11 @@ function endLength({ node, comparison, farYes, farNo }: Piece, following: Piece 
 function lengthen(pieces: readonly Piece[], places: ReadonlyMap<Node, number>): boolean {
   let changed = false;
   for (const piece of pieces) {
-    const { node } = piece;
-    if (node.kind === 'leaf' || piece.comparison === undefined) continue;
-    const end = (places.get(node) ?? 0) + piece.body.length + 1;
+    if (piece.comparison === undefined) continue;
+    const end = (places.get(piece.node) ?? 0) + piece.body.length + 1;
     const far = (next: Node): boolean => (places.get(next) ?? 0) - end > NEAR;
-    if (!piece.farYes && far(node.yes)) changed = piece.farYes = true;
-    if (!piece.farNo && far(node.no)) changed = piece.farNo = true;
+    if (!piece.farYes && far(piece.yes)) changed = piece.farYes = true;
+    if (!piece.farNo && far(piece.no)) changed = piece.farNo = true;
   }
   return changed;
 }
@@ -180,7 +223,7 @@ function written(
   pieces: readonly Piece[],
   places: ReadonlyMap<Node, number>,
 ): BpfInstruction[] {
-  const { node, body, comparison, farYes, farNo } = piece;
+  const { node, yes, no, body, comparison, farYes, farNo } = piece;
   if (node.kind === 'leaf') return [...body];
   const place = (next: Node): number => places.get(next) ?? 0;
   const end = place(node) + body.length + 1;
@@ -188,13 +231,13 @@ function written(
     return { code: BPF_JMP | BPF_JA, jt: 0, jf: 0, k: place(to) - from - 1 };
   };
   if (comparison === undefined)
-    return endLength(piece, pieces[index + 1]) === 0 ? [...body] : [...body, jump(end - 1, node.yes)];
-  const jt = farYes ? 0 : place(node.yes) - end;
-  const jf = farNo ? Number(farYes) : place(node.no) - end;
+    return endLength(piece, pieces[index + 1]) === 0 ? [...body] : [...body, jump(end - 1, yes)];
+  const jt = farYes ? 0 : place(yes) - end;
+  const jf = farNo ? Number(farYes) : place(no) - end;
   return [
     ...body,
     { ...comparison, jt, jf },
-    ...(farYes ? [jump(end, node.yes)] : []),
-    ...(farNo ? [jump(end + Number(farYes), node.no)] : []),
+    ...(farYes ? [jump(end, yes)] : []),
+    ...(farNo ? [jump(end + Number(farYes), no)] : []),
   ];
 }

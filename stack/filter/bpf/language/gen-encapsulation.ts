@@ -174,7 +174,7 @@ function vxlan(g: Generation, vni: number | undefined, column: number): Predicat
     payload: after(frame, 14),
     network: 0,
     networkNoSnap: 3,
-    labels: 0,
+    labels: g.link.labels,
     tunnel: 'vxlan',
   };
   return found;
@@ -199,7 +199,7 @@ function geneve(g: Generation, vni: number | undefined, column: number): Predica
     payload: place(payload),
     network: 0,
     networkNoSnap: 3,
-    labels: 0,
+    labels: g.link.labels,
     tunnel: 'geneve',
   };
   return result;

@@ -5,6 +5,7 @@
  */
 import { BPF_JEQ } from '../instruction.ts';
 import { constantOutcome, inOrder } from './graph.ts';
+import { regroup } from './regroup.ts';
 import { loadsOf } from './value.ts';
 import type { Value } from './value.ts';
 import type { Action, Decision, Graph, Node, Test } from './graph.ts';
@@ -22,18 +23,32 @@ interface Fact {
   readonly latest: Map<Value, Knowledge>;
 }
 
+/** Looks at decisions that an optimization may still take. Without any left it ends: the program is right, but longer than it could be. */
+interface Effort {
+  left: number;
+}
+
+const EFFORT = 4_000_000;
+
 /** Rounds after which an optimization ends even if something is left to gain. */
 const ROUND_LIMIT = 100;
 
 /** The optimized graph of a root. */
 export function optimize(graph: Graph, root: Node): Node {
+  const effort: Effort = { left: EFFORT };
+  const improved = improvedFully(graph, root, effort);
+  const regrouped = improvedFully(graph, regroup(graph, improved), effort);
+  return graph.unified(withoutUselessRoot(graph, regrouped));
+}
+
+function improvedFully(graph: Graph, root: Node, effort: Effort): Node {
   let current = root;
   for (let round = 0; round < ROUND_LIMIT; round++) {
-    const next = improve(graph, current);
+    const next = improve(graph, current, effort);
     if (next === current) break;
     current = next;
   }
-  return graph.unified(withoutUselessRoot(graph, current));
+  return current;
 }
 
 /**
@@ -43,16 +58,16 @@ export function optimize(graph: Graph, root: Node): Node {
 function withoutUselessRoot(graph: Graph, root: Node): Node {
   if (root.kind === 'leaf' || root.action.kind !== 'test' || root.yes !== root.no) return root;
   const { left, right } = root.action;
-  const next = destination(root, undefined);
+  const next = destination(root, undefined, { left: EFFORT });
   if (next.kind === 'leaf') return next;
   const loads = [...loadsOf(left), ...loadsOf(right)];
   return loads.reduceRight<Node>((start, value) => graph.node({ kind: 'probe', value }, start, start), next);
 }
 
 /** Bypasses what is known, and drops what does not matter, once over the whole graph. */
-function improve(graph: Graph, root: Node): Node {
+function improve(graph: Graph, root: Node, effort: Effort): Node {
   const order = inOrder(root);
-  const targets = bypass(order);
+  const targets = bypass(order, effort);
   const rebuilt = new Map<Node, Node>();
   const replacement = (node: Node): Node => rebuilt.get(node) ?? node;
   const live = new Liveness();
@@ -67,7 +82,7 @@ function improve(graph: Graph, root: Node): Node {
 }
 
 /** Where the two ways out of each decision lead when decisions with a known outcome are skipped. */
-function bypass(order: readonly Decision[]): Map<Node, readonly Node[]> {
+function bypass(order: readonly Decision[], effort: Effort): Map<Node, readonly Node[]> {
   const knowledge = new Map<Node, Knowledge>();
   const targets = new Map<Node, readonly Node[]>();
   const arrive = (node: Node, known: Knowledge): void => {
@@ -80,7 +95,7 @@ function bypass(order: readonly Decision[]): Map<Node, readonly Node[]> {
       const known = learn(before, node.action, held);
       const end = held ? node.yes : node.no;
       arrive(end, known);
-      return destination(end, known);
+      return destination(end, known, effort);
     });
     targets.set(node, ends);
   }
@@ -103,9 +118,9 @@ function common(left: Knowledge, right: Knowledge): Knowledge {
 }
 
 /** Follows decisions from a node as long as their outcome is known or does not matter. */
-function destination(from: Node, known: Knowledge): Node {
+function destination(from: Node, known: Knowledge, effort: Effort): Node {
   let node = from;
-  while (node.kind === 'decision') {
+  while (node.kind === 'decision' && effort.left-- > 0) {
     const { action, yes, no } = node;
     if (action.kind !== 'test' && action.kind !== 'constant') break;
     if (yes === no) {
@@ -113,7 +128,7 @@ function destination(from: Node, known: Knowledge): Node {
       continue;
     }
     const outcome =
-      constantOutcome(action) ?? (action.kind === 'test' ? outcomeOf(action, known) : undefined);
+      constantOutcome(action) ?? (action.kind === 'test' ? outcomeOf(action, known, effort) : undefined);
     if (outcome === undefined) break;
     node = outcome ? yes : no;
   }
@@ -121,14 +136,14 @@ function destination(from: Node, known: Knowledge): Node {
 }
 
 /** How a test must come out, if that is known. */
-function outcomeOf(test: Test, known: Knowledge): boolean | undefined {
+function outcomeOf(test: Test, known: Knowledge, effort: Effort): boolean | undefined {
   for (
     let fact = latestAbout(test.left, known);
     fact !== undefined;
     fact = latestAbout(test.left, fact.before)
   ) {
     const { action, held } = fact;
-    if (action.kind !== 'test') return undefined;
+    if (action.kind !== 'test' || effort.left-- <= 0) return undefined;
     if (action.comparison !== test.comparison) continue;
     if (action.right === test.right && !wasSet(test.right, known, fact)) return held;
     if (held && excludes(action, test)) return false;

@@ -63,7 +63,8 @@ function parseJoined(cursor: TokenCursor, before: Qualifiers | undefined, depth:
     const operator = text === 'and' ? 'and' : 'or';
     // Every change of the operator is one more level of the tree.
     if (expression.kind !== 'join' || expression.operator !== operator) changes++;
-    if (changes > CHANGE_LIMIT) throw tooDeep(column);
+    if (changes > CHANGE_LIMIT)
+      throw new FilterFault(`'and' and 'or' take turns more than ${CHANGE_LIMIT} times`, column);
     if (atIdentifier(cursor)) {
       expression = join(operator, expression, parseIdentifier(cursor, qualifiers, depth + 1));
       continue;
