@@ -1,6 +1,7 @@
 // The test projects. `npm test` runs all but soak; projects run one after another, so that nothing measures a busy machine.
 import vue from '@vitejs/plugin-vue';
 import { defineConfig } from 'vitest/config';
+import { grammars } from './vite-grammars.ts';
 import type { TestProjectInlineConfiguration } from 'vitest/config';
 
 const skipReasons = new Set<string>();
@@ -23,7 +24,7 @@ function project(
 }
 
 export default defineConfig({
-  plugins: [vue()],
+  plugins: [vue(), grammars()],
   test: {
     pool: 'forks',
     maxWorkers: 2,

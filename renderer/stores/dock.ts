@@ -4,7 +4,7 @@ import { ref } from 'vue';
 import { isNumberBetween, usePersistent } from '../composables/use-persistent.ts';
 
 export const useDockStore = defineStore('dock', () => {
-  /** `packets`, `log`, or the id of a console's tab. */
+  /** `packets`, `filters`, `log`, or the id of a console's tab. */
   const active = ref('packets');
   /** Share of the window's height. */
   const share = usePersistent('dock.share', 0.45, isNumberBetween(0.15, 0.85));

@@ -6,6 +6,7 @@
 import { parseArgs } from 'node:util';
 import { benchAllocations } from './allocations.ts';
 import { benchBpf } from './bpf.ts';
+import { benchPf } from './pf.ts';
 import { benchCapture } from './capture.ts';
 import { benchChain } from './chain.ts';
 import { runJob } from './child.ts';
@@ -39,6 +40,7 @@ const benches: Readonly<Record<string, (effort: Effort) => Promise<Measured[]>>>
   'many-nodes': benchManyNodes,
   capture: benchCapture,
   bpf: benchBpf,
+  pf: benchPf,
 };
 
 /** Which rows are profiled: those that miss their gate, all that a job measured, or none. */

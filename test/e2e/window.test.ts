@@ -1,12 +1,12 @@
 /** The window in a real Chromium, served by `stackscope serve` with the example lab. */
 import { readFile } from 'node:fs/promises';
-import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { requires } from '../support/requires.ts';
 import { launchBrowser, openPage } from './support/browser.ts';
 import { labWindow, type LabWindow } from './support/lab-window.ts';
 import { exampleLab, serveLab, type ServedLab } from './support/served-lab.ts';
+import { violations } from './support/violations.ts';
 
 describe.skipIf(requires({ tools: ['chromium'] }))('the window', () => {
   let browser: Browser;
@@ -218,23 +218,6 @@ describe.skipIf(requires({ tools: ['chromium'] }))('the window', () => {
     expect(await flow.evaluate((path) => getComputedStyle(path).animationName)).toBe('none');
   });
 });
-
-/** WCAG 2.2 A and AA, as far as axe can tell; one line per rule broken. The terminal's own elements are xterm.js's. */
-async function violations(page: Page): Promise<readonly string[]> {
-  // The page's policy forbids scripts that it did not bring; this comes through the debugger.
-  await page.evaluate(axe.source);
-  const found = await page.evaluate(async () => {
-    const tags = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
-    const { axe: checker } = globalThis as unknown as { axe: typeof axe };
-    // That rule joins the texts of an SVG group without spaces; a unit test compares the map's labels with its texts.
-    const rules = { 'label-content-name-mismatch': { enabled: false } };
-    const result = await checker.run({ exclude: ['.xterm'] }, { runOnly: tags, rules });
-    return result.violations.map(
-      ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`,
-    );
-  });
-  return found;
-}
 
 describe.skipIf(requires({ tools: ['chromium'] }))('the program', () => {
   it('ends with Ctrl-C, and an open window says so', async () => {

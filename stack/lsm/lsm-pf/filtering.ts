@@ -26,7 +26,7 @@ import { createLog, isLog } from './log.ts';
 import { pfs, sourceNodes } from './records.ts';
 import type { Pf } from './records.ts';
 import { nextSerial } from './serial.ts';
-import { purgeSources, removeSource } from './sources.ts';
+import { freeSourceTable, purgeSources, removeSource } from './sources.ts';
 import {
   TIMEOUT,
   freeStateTables,
@@ -133,6 +133,7 @@ export function destroyPf(stack: Stack): void {
   cancelCallout(stack.ptr, pf.purge);
   removeStates(pf, () => true);
   while (pf.firstSource !== 0) removeSource(pf, sourceNodes.get(pf.firstSource));
+  freeSourceTable(pf);
   purgeFragments(pf, true);
   freeStateTables(pf);
   freeRules(pf);

@@ -1,9 +1,8 @@
 /**
  * Lists of rules in the one memory: made of the rules' text, freed when they are replaced and no state refers to their counters any more.
  */
-import { u8 } from '../../memory/memory.ts';
 import type { PfRule } from '../../filter/pf/ruleset.ts';
-import { PAGE_DATA, RULES_PER_PAGE, lists, pages, ruleStruct } from './records.ts';
+import { RULES_PER_PAGE, lists, ruleStruct } from './records.ts';
 import type { Pf } from './records.ts';
 import { recordsOf } from './rules.ts';
 import { nextSerial } from './serial.ts';
@@ -20,10 +19,6 @@ export function makeList(pf: Pf, rules: readonly PfRule[], uid: number, pid: num
     if (text !== undefined) freePages(text.page);
     lists.free(ptr);
     return 0;
-  }
-  for (let page = records; page !== 0; page = pages.get(page).next) {
-    const { data } = pages.get(page);
-    u8.fill(0, data, data + PAGE_DATA);
   }
   list.pf = pf.ptr;
   list.text = text.page;

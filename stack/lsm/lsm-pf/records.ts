@@ -44,6 +44,8 @@ export const pfStruct = struct('pf', {
   nextStateId: 'f64',
   sourceNodes: 'u32',
   firstSource: 'ptr',
+  /** Their hash table: a page, 0 while there are none. */
+  sourceTable: 'ptr',
   /** Incomplete datagrams that scrub holds, and their fragments. */
   fragmentQueues: 'ptr',
   fragments: 'u32',
@@ -249,6 +251,9 @@ export const STATE_NO_SYNC = 8;
 export const sourceStruct = struct('pfsource', {
   next: 'ptr',
   nextpkt: 'ptr',
+  previous: 'ptr',
+  /** Next in its bucket. */
+  hashNext: 'ptr',
   pf: 'ptr',
   /** Rule (counters) it is tracked for; 0: source-track global. */
   rule: 'ptr',

@@ -5,21 +5,34 @@
 import { SECOND, now } from '../../runtime/clock.ts';
 import { PF_TIMEOUTS } from '../../filter/pf/ruleset.ts';
 import type { PfRule } from '../../filter/pf/ruleset.ts';
+import { hashFirst, hashInsert, hashRemove, mix3 } from '../../memory/hash.ts';
 import { i32 } from '../../memory/memory.ts';
 import { countLimit } from './counters.ts';
 import { holdList, releaseList } from './lists.ts';
-import { pfStruct, ruleStruct, sourceNodes } from './records.ts';
+import { BUCKETS_PER_PAGE, pages, pfStruct, ruleStruct, sourceNodes, sourceStruct } from './records.ts';
 import type { Pf, SourceNode } from './records.ts';
+import { allocPages, freePages } from './text.ts';
 
 export const SOURCE_KIND = { filter: 0, nat: 1, rdr: 2 } as const;
 const TRACK_AT = (pfStruct.offsets.timeouts >>> 2) + PF_TIMEOUTS.indexOf('src.track');
 /** Counts of connections are kept in thousandths, so that they fade evenly. */
 const RATE_SCALE = 1000;
 
+const HASH_LINK = sourceStruct.offsets.hashNext;
+
+/** The hash table of sources, made if there is none; 0 when pages are exhausted. */
+function tableOf(pf: Pf): number {
+  if (pf.sourceTable === 0) pf.sourceTable = allocPages(1);
+  return pf.sourceTable === 0 ? 0 : pages.get(pf.sourceTable).data;
+}
+
 function find(pf: Pf, rule: number, kind: number, address: number): number {
-  for (let ptr = pf.firstSource; ptr !== 0; ptr = sourceNodes.get(ptr).next) {
+  if (pf.sourceTable === 0) return 0;
+  const table = pages.get(pf.sourceTable).data;
+  for (let ptr = hashFirst(table, BUCKETS_PER_PAGE, mix3(address, rule, kind)); ptr !== 0;) {
     const node = sourceNodes.get(ptr);
     if (node.address === address && node.rule === rule && node.kind === kind) return ptr;
+    ptr = node.hashNext;
   }
   return 0;
 }
@@ -50,7 +63,8 @@ export function sourceFor(
     return 0;
   }
   if (most !== 0 && pf.sourceNodes >= most) return 0;
-  const ptr = sourceNodes.alloc();
+  const table = tableOf(pf);
+  const ptr = table === 0 ? 0 : sourceNodes.alloc();
   if (ptr === 0) return 0;
   const node = sourceNodes.get(ptr);
   node.pf = pf.ptr;
@@ -62,7 +76,9 @@ export function sourceFor(
   node.rateLast = now();
   node.made = now();
   node.next = pf.firstSource;
+  if (pf.firstSource !== 0) sourceNodes.get(pf.firstSource).previous = ptr;
   pf.firstSource = ptr;
+  hashInsert(table, BUCKETS_PER_PAGE, mix3(address, rule, kind), ptr, HASH_LINK);
   pf.sourceNodes++;
   pf.sourceInsert++;
   if (rule !== 0) {
@@ -136,15 +152,14 @@ export function rateOf(node: SourceNode): number {
 
 /** Takes a source from the list of its PF and frees it. */
 export function removeSource(pf: Pf, node: SourceNode): void {
-  if (pf.firstSource === node.ptr) pf.firstSource = node.next;
-  else {
-    let at = sourceNodes.get(pf.firstSource);
-    while (at.next !== node.ptr) at = sourceNodes.get(at.next);
-    at.next = node.next;
-  }
-  if (node.rule !== 0) {
-    ruleStruct.at(node.rule).sourceNodes--;
-    releaseList(ruleStruct.at(node.rule).list);
+  const { address, rule, kind, next, previous } = node;
+  hashRemove(tableOf(pf), BUCKETS_PER_PAGE, mix3(address, rule, kind), node.ptr, HASH_LINK);
+  if (previous === 0) pf.firstSource = next;
+  else sourceNodes.get(previous).next = next;
+  if (next !== 0) sourceNodes.get(next).previous = previous;
+  if (rule !== 0) {
+    ruleStruct.at(rule).sourceNodes--;
+    releaseList(ruleStruct.at(rule).list);
   }
   sourceNodes.free(node.ptr);
   pf.sourceNodes--;
@@ -158,4 +173,10 @@ export function purgeSources(pf: Pf): void {
     ptr = node.next;
     if (node.states <= 0 && node.expires <= now()) removeSource(pf, node);
   }
+}
+
+/** Frees the hash table; there are no sources any more. */
+export function freeSourceTable(pf: Pf): void {
+  if (pf.sourceTable !== 0) freePages(pf.sourceTable);
+  pf.sourceTable = 0;
 }

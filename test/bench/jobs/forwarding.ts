@@ -19,9 +19,12 @@ import type { RunningLab } from '../../../main/lab/lab.ts';
 import { Generator, OFFSET, bytesAre, countArrivals, frameOf, takeEnd } from './frames.ts';
 import { labOf, startBenchLab } from './bench-lab.ts';
 import type { LabMode } from './bench-lab.ts';
+import { preparePf } from './pf-rules.ts';
+import type { PfOptions } from './pf-rules.ts';
 import type { Timing } from './transfer.ts';
 
-export type Forwarding = 'bridge' | 'ipflow';
+/** `ip`: routed without the fast path. */
+export type Forwarding = 'bridge' | 'ipflow' | 'ip';
 
 const NEAR_MAC = Uint8Array.of(2, 0, 0, 0, 0, 1);
 const FAR_MAC = Uint8Array.of(2, 0, 0, 0, 0, 4);
@@ -33,6 +36,12 @@ const WINDOW = 512;
 const LOST_AFTER_MS = 20;
 /** Below those of interfaces and links: a batch goes all the way before the next one is made. */
 const PRIORITY = { generator: 1, counter: 21 } as const;
+
+const ROUTER = [
+  'ifconfig en0 198.18.1.1/24 up',
+  'ifconfig en1 198.18.2.1/24 up',
+  'arp -s 198.18.2.2 02:00:00:00:00:04',
+] as const;
 
 const MIDDLE = {
   bridge: {
@@ -46,16 +55,14 @@ const MIDDLE = {
   },
   ipflow: {
     stack: 'io-pkt-v4-hc -ptcpip forward,fastforward',
-    startup: [
-      'ifconfig en0 198.18.1.1/24 up',
-      'ifconfig en1 198.18.2.1/24 up',
-      'arp -s 198.18.2.2 02:00:00:00:00:04',
-    ],
+    startup: ROUTER,
   },
+  ip: { stack: 'io-pkt-v4-hc -ptcpip forward', startup: ROUTER },
 } as const;
 
-function labText(forwarding: Forwarding): string {
-  const { stack, startup } = MIDDLE[forwarding];
+function labText(forwarding: Forwarding, hasPf: boolean): string {
+  const { startup } = MIDDLE[forwarding];
+  const stack = `${MIDDLE[forwarding].stack}${hasPf ? ' -p pf-v4' : ''}`;
   return `
 name: forwarding
 nodes:
@@ -159,6 +166,8 @@ export interface ForwardingOptions {
   readonly forwarding: Forwarding;
   /** Packets that are followed; default: none. */
   readonly journey?: JourneyChoice;
+  /** The packet filter of the node in the middle; default: none. */
+  readonly pf?: PfOptions;
 }
 
 /** Follows packets as a run with `--journey` does, but for the file; returns what says how many stations that were. */
@@ -179,10 +188,12 @@ export async function forwardingJob({
   measured,
   onWarm,
   journey,
+  pf,
   ...mode
 }: LabMode & Timing & ForwardingOptions): Promise<number> {
-  const lab = await startBenchLab(labOf(labText(forwarding)), mode);
+  const lab = await startBenchLab(labOf(labText(forwarding, pf !== undefined)), mode);
   try {
+    if (pf !== undefined) await preparePf(lab, 'middle', pf);
     const course = await courseIn(lab, forwarding);
     const followed = journey && follow(lab, journey);
     const send: (course: Course, seconds: number) => Promise<void> | void =

@@ -1,0 +1,110 @@
+/** The packet filter in the window: rules are written, checked while typing, loaded, counted, taken back. */
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { requires } from '../support/requires.ts';
+import { launchBrowser, openPage } from './support/browser.ts';
+import { labWindow, type LabWindow } from './support/lab-window.ts';
+import { exampleLab, serveLab, type ServedLab } from './support/served-lab.ts';
+import { violations } from './support/violations.ts';
+
+describe.skipIf(requires({ tools: ['chromium'] }))('filters in the window', () => {
+  let browser: Browser;
+  let lab: ServedLab;
+  let page: Page;
+  let view: LabWindow;
+  let faults: readonly string[];
+
+  beforeAll(async () => {
+    lab = await serveLab(exampleLab('two-nodes'));
+    browser = await launchBrowser();
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await lab?.stop();
+  });
+  beforeEach(async () => {
+    ({ page, faults } = await openPage(browser));
+    view = labWindow(page);
+    await page.goto(lab.url);
+    await view.onMap('alpha').waitFor();
+    await view.tab('Filters').click();
+    await page.getByRole('combobox', { name: 'Node' }).selectOption('beta');
+  });
+  afterEach(async () => {
+    await page.context().close();
+    expect(faults).toEqual([]);
+  });
+
+  const editor = () => page.getByRole('textbox', { name: 'pf.conf' });
+  const rule = (text: string) => page.locator('.rules tr', { hasText: text });
+
+  async function write(text: string): Promise<void> {
+    await editor().click();
+    await page.keyboard.press('Control+a');
+    await page.keyboard.insertText(text);
+  }
+
+  it('mounts PF, loads rules, and counts what they do', async () => {
+    await page.getByRole('button', { name: 'Mount lsm-pf' }).click();
+    await write('block return in proto icmp\npass in proto tcp\n');
+    await page.getByRole('button', { name: 'Load', exact: true }).click();
+    await rule('block return in proto icmp').waitFor();
+    await page.getByRole('button', { name: 'Disabled' }).click();
+    await page.getByRole('button', { name: 'Enabled' }).waitFor();
+    await view.openConsole('alpha');
+    await view.type('ping -c 2 10.0.0.2');
+    await view.terminalShows('2 packets transmitted, 0 packets received');
+    await view.tab('Filters').click();
+    await page.getByRole('combobox', { name: 'Node' }).selectOption('beta');
+    await rule('block return in proto icmp').locator('.packets', { hasText: '2' }).waitFor();
+    expect(await rule('pass in proto tcp').locator('.packets').textContent()).toBe('0');
+  });
+
+  it('shows what is wrong where it is wrong, and loads nothing of it', async () => {
+    await write('block in\npass in proto tpc\n');
+    await page.locator('[data-purpose="problems"]', { hasText: /^line 2: / }).waitFor();
+    await page.locator('.cm-lintRange-error').first().waitFor();
+    expect(await page.getByRole('button', { name: 'Load', exact: true }).isDisabled()).toBe(true);
+    await write('block in\npass in proto tcp\n');
+    await page.locator('[data-purpose="problems"]', { hasText: 'no problems' }).waitFor();
+  });
+
+  it('takes back what was loaded', async () => {
+    await write('pass in proto udp\n');
+    await page.locator('[data-purpose="problems"]', { hasText: 'no problems' }).waitFor();
+    await page.getByRole('button', { name: 'Load', exact: true }).click();
+    await rule('pass in proto udp').waitFor();
+    await page.getByRole('button', { name: 'Undo' }).click();
+    await rule('block return in proto icmp').waitFor();
+    expect(await rule('pass in proto udp').count()).toBe(0);
+  });
+
+  it('lists states and removes them', async () => {
+    await write('pass in proto icmp keep state\n');
+    await page.locator('[data-purpose="problems"]', { hasText: 'no problems' }).waitFor();
+    await page.getByRole('button', { name: 'Load', exact: true }).click();
+    await rule('pass in proto icmp all keep state').waitFor();
+    await view.openConsole('alpha');
+    await view.type('ping -c 1 10.0.0.2');
+    await view.terminalShows('1 packets received');
+    await view.tab('Filters').click();
+    await page.getByRole('combobox', { name: 'Node' }).selectOption('beta');
+    await page.getByRole('button', { name: 'States', exact: true }).click();
+    await page.locator('.states td', { hasText: '10.0.0.1' }).first().waitFor();
+    await page.getByRole('button', { name: 'Remove all' }).click();
+    await page.getByText('There are no states.').waitFor();
+  });
+
+  it('completes what fits', async () => {
+    await write('');
+    await page.keyboard.type('pass in on e');
+    await page.locator('.cm-tooltip-autocomplete li', { hasText: 'en0' }).waitFor();
+  });
+
+  it('is accessible, as far as axe can tell', async () => {
+    for (const name of ['Rules', 'States', 'Tables and reasons']) {
+      await page.getByRole('button', { name, exact: true }).click();
+      expect(await violations(page)).toEqual([]);
+    }
+  });
+});
