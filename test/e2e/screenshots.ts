@@ -2,7 +2,7 @@
  * Takes the README's pictures with the real program: `npm run screenshots` after `npm run build`. The pictures are
  * committed; run this again when the window changes its looks.
  */
-import { mkdir } from 'node:fs/promises';
+import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
 import { launchBrowser, openPage } from './support/browser.ts';
@@ -20,7 +20,36 @@ interface Picture {
 const folder = join(import.meta.dirname, '..', '..', 'main', 'assets');
 const viewport = { width: 1360, height: 850 };
 
+const rules = await readFile(
+  join(import.meta.dirname, '..', '..', 'main', 'examples', 'router.pf.conf'),
+  'utf8',
+);
+
+/** Rules of the shipped example on the router, with traffic on both sides. */
+async function filter(page: Page, view: LabWindow): Promise<void> {
+  await view.openConsole('left');
+  await view.type('ping -i 0.2 10.2.0.2 > /dev/null &');
+  await view.openConsole('right');
+  await view.type('ping -i 0.5 10.2.0.1 > /dev/null &');
+  await view.type('nc -z 10.2.0.1 23');
+  await view.tab('Filters').click();
+  await page.getByRole('combobox', { name: 'Node' }).selectOption('router');
+  await page.getByRole('button', { name: 'Mount lsm-pf' }).click();
+  await page.getByRole('textbox', { name: 'pf.conf' }).click();
+  await page.keyboard.press('Control+a');
+  await page.keyboard.insertText(rules);
+  await page.getByRole('button', { name: 'Load', exact: true }).click();
+  await page.locator('.rules tr', { hasText: 'scrub in all' }).waitFor();
+  await page.getByRole('button', { name: 'Disabled' }).click();
+  await page.getByRole('textbox', { name: 'pf.conf' }).click();
+  await page.keyboard.press('Control+Home');
+  await page.getByRole('button', { name: 'Maximise the dock' }).click();
+  await page.getByText('rules loaded on router').waitFor({ state: 'detached' });
+  await page.locator('.rules .packets', { hasText: /^\d\d/ }).first().waitFor();
+}
+
 const pictures: readonly Picture[] = [
+  { file: 'filters-light.png', lab: 'router', scheme: 'light', prepare: filter },
   {
     file: 'window-light.png',
     lab: 'two-nodes',

@@ -24,9 +24,9 @@ nodes:
     stack: io-pkt-v4-hc -ptcpip forward -p pf-v4
     interfaces: [en0, en1]
     startup:
+      - pfctl -e -f /etc/pf.conf
       - ifconfig en0 10.9.0.1/24 up
       - ifconfig en1 ${OUTER}/24 up
-      - pfctl -e -f /etc/pf.conf
     files:
       /etc/pf.conf: |
         nat on en1 inet from 10.9.0.0/24 to any -> (en1)

@@ -76,22 +76,26 @@ function modulate(src: Peer, dst: Peer, seq: number): boolean {
   return true;
 }
 
+/** What the first segment from a side says: where it ends, what it offers, and the shifts of its own and of the other side's windows. */
+interface Begun {
+  readonly end: number;
+  readonly window: number;
+  readonly srcShift: number;
+  readonly dstShift: number;
+}
+
 /** The first segment from a side: what it may send and what it offers. */
-function begin(
-  src: Peer,
-  dst: Peer,
-  seq: number,
-  window: number,
-): { end: number; window: number; shift: number } {
+function begin(src: Peer, dst: Peer, seq: number, window: number): Begun {
   let offered = window;
-  let shift = 0;
+  let srcShift = 0;
+  let dstShift = 0;
   if ((pd.flags & TH_SYN) !== 0 && (dst.scale & SCALE_KNOWN) !== 0) {
     src.scale = windowScale();
     if ((src.scale & SCALE_KNOWN) !== 0) {
       // The window of a SYN is not scaled: count it as if it were.
-      const own = src.scale & SCALE_MASK;
-      offered = (offered + (1 << own) - 1) >>> own;
-      shift = dst.scale & SCALE_MASK;
+      srcShift = src.scale & SCALE_MASK;
+      dstShift = dst.scale & SCALE_MASK;
+      offered = (offered + (1 << srcShift) - 1) >>> srcShift;
     } else {
       // One side without the option: nobody scales.
       dst.window = Math.min(0xffff, dst.window << (dst.scale & SCALE_MASK));
@@ -101,10 +105,10 @@ function begin(
   const end = (seq + span()) >>> 0;
   src.low = seq;
   if (src.state < TCPS.synSent) src.state = TCPS.synSent;
-  const limit = (end + Math.max(1, dst.window << shift)) >>> 0;
+  const limit = (end + Math.max(1, dst.window << dstShift)) >>> 0;
   if (src.high === 1 || seqGeq(limit, src.high)) src.high = limit;
   if (offered > src.window) src.window = offered;
-  return { end, window: offered, shift };
+  return { end, window: offered, srcShift, dstShift };
 }
 
 /** Follows a segment of a state. */
@@ -118,17 +122,14 @@ export function trackTcp(state: State): TcpVerdict {
   const original = be32(t + TCP_SEQ) >>> 0;
   let seq = original;
   const scaled = (src.scale & SCALE_KNOWN) !== 0 && (dst.scale & SCALE_KNOWN) !== 0 && (flags & TH_SYN) === 0;
-  const srcShift = scaled ? src.scale & SCALE_MASK : 0;
+  let srcShift = scaled ? src.scale & SCALE_MASK : 0;
   let dstShift = scaled ? dst.scale & SCALE_MASK : 0;
   let ack = be32(t + TCP_ACK) >>> 0;
-  let end: number;
+  let end = 0;
   if (src.low === 0) {
     if (dst.diff !== 0 && src.diff === 0) src.diff = random32(pd.stack.ptr + RANDOM) >>> 0 || 1;
     ack = (ack - dst.diff) >>> 0;
-    const begun = begin(src, dst, seq, window);
-    end = begun.end;
-    window = begun.window;
-    dstShift = begun.shift;
+    ({ end, window, srcShift, dstShift } = begin(src, dst, seq, window));
   } else {
     ack = (ack - dst.diff) >>> 0;
     end = (seq + span()) >>> 0;

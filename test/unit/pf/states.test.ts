@@ -113,6 +113,13 @@ test('windows are scaled as the SYNs say', async () => {
   await say(b, a, 'S.', { options: scaled(2), window: 65_535 });
   b.seq++;
   a.ack = b.seq;
+  // The windows of the SYNs count in full, though the sides scale.
+  expect(
+    await say(a, b, 'P.', { payload: Buffer.alloc(1000), seq: a.seq + 60_000, window: 4000 }),
+  ).toBeDefined();
+  expect(
+    await say(b, a, 'P.', { payload: Buffer.alloc(1000), seq: b.seq + 60_000, window: 16_000 }),
+  ).toBeDefined();
   // 10,000 << 4 = 160,000 bytes are allowed.
   await say(a, b, '.', { window: 10_000 });
   expect(await say(b, a, 'P.', { payload: Buffer.from('x'), seq: b.seq + 150_000 })).toBeDefined();
