@@ -72,7 +72,9 @@ export function ipForward(stack: Stack, packet: number, linkBroadcast: boolean):
   u8[mbuf(m).data + IP_TTL_AT]!--;
   count(stack.ptr, STAT.ipForward);
   station(m, STATION.forward, stack.ptr, ifnets.get(route.interface).index);
-  if (ipRoute(stack, m, destination, ptr, true) === 0) createFlow(stack, flowKey, route, from);
+  const status = ipRoute(stack, m, destination, ptr, true);
+  // While filters want to see every packet no flow is used.
+  if (status === 0 && stack.activeFilters === 0) createFlow(stack, flowKey, route, from);
 }
 const flowKey: FlowKey = { destination: 0, source: 0, tos: 0, possible: 0 };
 

@@ -2,6 +2,7 @@
  * Which rules match the packet at hand (pf.conf(5), "PACKET FILTERING"): the criteria in the order of the skip steps, then the rest. A mismatch goes on with the next rule
  * that differs in that criterion, so that the counters of evaluations are those of PF. Of filter rules the last match wins unless one is quick; of translation the first.
  */
+import { f64 } from '../../memory/memory.ts';
 import { filterTag, mbuf } from '../../memory/mbuf.ts';
 import { randomUnit } from '../../runtime/random.ts';
 import { stackStruct } from '../../net/stack.ts';
@@ -18,7 +19,7 @@ import { PROTOCOL, TH_ACK, TH_SYN, pd } from './packet.ts';
 import { ACTION, ADDRESS, SKIP, meets } from './rules.ts';
 import type { HostTest, IdTest, Rule, RuleList } from './rules.ts';
 import { matchesTable } from './tables.ts';
-import { anchorsBelow, rulesAt, tableOf } from './view.ts';
+import { PART, anchorsBelow, mainRules, rulesAt, tableOf } from './view.ts';
 
 /** Most anchors within each other. */
 const MOST_DEPTH = 64;
@@ -125,26 +126,35 @@ function specialMatches(rule: Rule): boolean {
 }
 const RANDOM = stackStruct.offsets.random;
 
-/** Where the walk at hand goes on. */
-let next = 0;
+/** True if an address is one that the rule names; a network is what most rules name. */
+function hostMatches(host: HostTest, anchor: string, address: number): boolean {
+  return host.kind === ADDRESS.network
+    ? (((address ^ host.address) & host.mask) === 0) !== host.not
+    : addressMatches(host, anchor, address);
+}
 
-/** True if rule `i` of a list matches; `next` is where to go on in any case. */
-function ruleMatches(list: RuleList, rule: Rule, i: number): boolean {
-  const { skip, src, dst } = rule;
-  if (!rule.onInterface(pd.ifp.name)) next = skip[SKIP.interface]!;
-  else if (rule.direction !== 0 && rule.direction !== pd.direction) next = skip[SKIP.direction]!;
-  else if (rule.family === 2) next = skip[SKIP.family]!;
-  else if (rule.protocol >= 0 && rule.protocol !== pd.protocol) next = skip[SKIP.protocol]!;
-  else if (!addressMatches(src, list.anchor, pd.source)) next = skip[SKIP.sourceAddress]!;
-  else if (src.portOperator !== 0 && !portMatches(src, pd.sourcePort)) next = skip[SKIP.sourcePort]!;
-  else if (!addressMatches(dst, list.anchor, pd.destination)) next = skip[SKIP.destinationAddress]!;
-  else if (dst.portOperator !== 0 && !portMatches(dst, pd.destinationPort))
-    next = skip[SKIP.destinationPort]!;
-  else {
-    next = i + 1;
-    return !rule.special || specialMatches(rule);
+/** The index of the first rule of a list, from `from` on, that matches; their number if none does. Counts every rule that is looked at. */
+function findMatch(list: RuleList, from: number): number {
+  const { rules, anchor } = list;
+  const met = list.interfacesMet(pd.ifp, pd.pf.generation);
+  const { direction, protocol, source, destination } = pd;
+  let i = from;
+  while (i < rules.length) {
+    const rule = rules[i]!;
+    const { skip, src, dst } = rule;
+    f64[rule.evaluations]!++;
+    if (met[rule.interfaceIndex] === 0) i = skip[SKIP.interface]!;
+    else if (rule.direction !== 0 && rule.direction !== direction) i = skip[SKIP.direction]!;
+    else if (rule.family === 2) i = skip[SKIP.family]!;
+    else if (rule.protocol >= 0 && rule.protocol !== protocol) i = skip[SKIP.protocol]!;
+    else if (src.tested && !hostMatches(src, anchor, source)) i = skip[SKIP.sourceAddress]!;
+    else if (src.portOperator !== 0 && !portMatches(src, pd.sourcePort)) i = skip[SKIP.sourcePort]!;
+    else if (dst.tested && !hostMatches(dst, anchor, destination)) i = skip[SKIP.destinationAddress]!;
+    else if (dst.portOperator !== 0 && !portMatches(dst, pd.destinationPort)) i = skip[SKIP.destinationPort]!;
+    else if (rule.special && !specialMatches(rule)) i++;
+    else return i;
   }
-  return false;
+  return i;
 }
 
 /** Fragments have no ports, and so do protocols that are neither TCP nor UDP. */
@@ -182,16 +192,12 @@ export const verdict: Verdict = { rule: undefined, anchor: undefined, path: '' }
 /** Walks a list; true once a quick rule has matched. */
 function walk(list: RuleList, part: number, depth: number, outer: Rule | undefined): boolean {
   const { rules } = list;
-  for (let i = 0; i < rules.length; i = next) {
+  for (let i = findMatch(list, 0); i < rules.length; i = findMatch(list, i + 1)) {
     const rule = rules[i]!;
-    rule.record.evaluations++;
-    if (!ruleMatches(list, rule, i)) continue;
     if (pd.fragment && needsMore(rule)) continue;
-    const after = next;
     if (rule.tag !== 0) pendingTag = rule.tag;
     if (rule.action === ACTION.anchor) {
       if (enter(list, rule, part, depth, outer ?? rule)) return true;
-      next = after;
       continue;
     }
     verdict.rule = rule;
@@ -225,7 +231,7 @@ export function matchFilter(part: number): number {
   verdict.anchor = undefined;
   verdict.path = '';
   pendingTag = 0;
-  const main = rulesAt(pd.pf, '', part);
+  const main = mainRules(pd.pf, part);
   if (main !== undefined) walk(main, part, 0, undefined);
   return pendingTag;
 }
@@ -239,7 +245,7 @@ interface Translation {
 
 /** The first rule of a part (nat, binat, rdr, scrub) that matches; rules with `no` end the walk without an answer. */
 export function matchFirst(part: number): Translation | undefined {
-  const main = rulesAt(pd.pf, '', part);
+  const main = mainRules(pd.pf, part);
   const found = main === undefined ? undefined : first(main, part, 0, undefined);
   return found === undefined || found.rule.source.no === true ? undefined : found;
 }
@@ -251,32 +257,43 @@ function first(
   outer: Rule | undefined,
 ): Translation | undefined {
   const { rules } = list;
-  for (let i = 0; i < rules.length; i = next) {
+  const find = part === PART.binat && pd.direction === PFIL_IN ? findInward : findMatch;
+  for (let i = find(list, 0); i < rules.length; i = find(list, i + 1)) {
     const rule = rules[i]!;
-    rule.record.evaluations++;
-    const inward = rule.source.action === 'binat' && pd.direction === PFIL_IN;
-    if (inward ? !inwardMatches(list, rule, i) : !ruleMatches(list, rule, i)) continue;
     if (rule.action !== ACTION.anchor) return { rule, anchor: outer, path: list.anchor };
-    const after = next;
-    if (depth < MOST_DEPTH)
-      for (const inner of listsBehind(list, rule, part)) {
-        const found = first(inner, part, depth + 1, outer ?? rule);
-        if (found !== undefined) return found;
-      }
-    next = after;
+    if (depth >= MOST_DEPTH) continue;
+    for (const inner of listsBehind(list, rule, part)) {
+      const found = first(inner, part, depth + 1, outer ?? rule);
+      if (found !== undefined) return found;
+    }
   }
   return undefined;
 }
 
-/** binat for packets coming in: from the rule's destination, to the address that it translates to. */
-function inwardMatches(list: RuleList, rule: Rule, i: number): boolean {
-  next = i + 1;
-  if (!rule.onInterface(pd.ifp.name) || rule.family === 2) return false;
-  if (rule.direction !== 0 && rule.direction !== pd.direction) return false;
+/** The same for binat and packets that come in: from the rule's destination, to the address that it translates to. */
+function findInward(list: RuleList, from: number): number {
+  const { rules } = list;
+  const met = list.interfacesMet(pd.ifp, pd.pf.generation);
+  for (let i = from; i < rules.length; i++) {
+    const rule = rules[i]!;
+    f64[rule.evaluations]!++;
+    if (met[rule.interfaceIndex] === 1 && inwardMatches(list, rule)) return i;
+  }
+  return rules.length;
+}
+
+function inwardMatches(list: RuleList, rule: Rule): boolean {
+  if (rule.family === 2 || (rule.direction !== 0 && rule.direction !== pd.direction)) return false;
   if (rule.protocol >= 0 && rule.protocol !== pd.protocol) return false;
+  if (rule.action === ACTION.anchor) return true;
   if (!addressMatches(rule.dst, list.anchor, pd.source)) return false;
   const target = rule.pool?.addresses[0]?.address;
-  if (target === undefined || !inTarget(target, pd.destination)) return false;
+  // A rule with `no` has no target: what it exempts is its own side.
+  const isMeant =
+    target === undefined
+      ? addressMatches(rule.src, list.anchor, pd.destination)
+      : inTarget(target, pd.destination);
+  if (!isMeant) return false;
   if (rule.source.tagged === undefined) return true;
   return (filterTag(mbuf(pd.m)) === rule.tagged) !== rule.taggedNot;
 }

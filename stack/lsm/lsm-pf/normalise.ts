@@ -14,7 +14,7 @@ import { matchFirst } from './match.ts';
 import { refuseTcpNormalised, scrubTcp } from './normalise-tcp.ts';
 import { countRule, outcome, refuse } from './outcome.ts';
 import { fixSum16, mine, pd, readPacket, readTransport } from './packet.ts';
-import { PART, rulesAt } from './view.ts';
+import { PART, mainRules } from './view.ts';
 
 const RANDOM = stackStruct.offsets.random;
 const IP_MAXPACKET = 65_535;
@@ -73,7 +73,7 @@ function setTtl(least: number): void {
 /** Applies the first scrub rule that matches the packet at hand. */
 export function scrub(): Scrubbed {
   refuseTcpNormalised();
-  if (rulesAt(pd.pf, '', PART.scrub) === undefined) return 'pass';
+  if (mainRules(pd.pf, PART.scrub) === undefined) return 'pass';
   // Rules may name ports.
   if (!pd.fragment && readTransport() === 'gone') return dropped(REASON.memory);
   const found = matchFirst(PART.scrub);

@@ -2,7 +2,8 @@
  * Rules as this thread evaluates them: made from the text of their list when first needed, kept until the list is replaced. What is compared for every packet is a number
  * in a field; where the next rule begins that differs in one of the eight first criteria is known (skip steps).
  */
-import { u32, u8 } from '../../memory/memory.ts';
+import { interfaceName } from '../../net/ifnet.ts';
+import type { Ifnet } from '../../net/ifnet.ts';
 import type { PfAddress, PfHost, PfOperator, PfPool, PfRule, PfTimeout } from '../../filter/pf/ruleset.ts';
 import { PF_TIMEOUTS } from '../../filter/pf/ruleset.ts';
 import { address4, mask4 } from './address.ts';
@@ -47,6 +48,8 @@ export class HostTest {
   readonly portA: number;
   readonly portB: number;
   readonly source: PfAddress;
+  /** False if any address will do. */
+  readonly tested: boolean;
   /** Of a table: where it was found, valid for this generation of its PF. */
   table = 0;
   tableGeneration = -1;
@@ -88,6 +91,7 @@ export class HostTest {
         break;
     }
     this.kind = kind;
+    this.tested = kind !== ADDRESS.any || this.not;
     this.address = first;
     this.mask = second;
     this.portOperator = port === undefined ? OPERATOR.none : OPERATOR[port.op];
@@ -134,17 +138,24 @@ function idTest(operator: PfOperator | undefined): IdTest | undefined {
   return { operator: OPERATOR[operator.op], a: operator.a, b: operator.b ?? 0 };
 }
 
-const NAME_WORDS = 4;
-const encoder = new TextEncoder();
+/** Which interfaces the rules of a list name: one test for all rules that name the same, asked once for each interface. */
+export class InterfaceTest {
+  readonly name: string | undefined;
+  readonly not: boolean;
 
-/** The words of an interface's name, as its record has them. */
-export function nameWords(name: string): Int32Array {
-  const bytes = new Uint8Array(NAME_WORDS * 4);
-  bytes.set(encoder.encode(name).subarray(0, bytes.length));
-  return new Int32Array(bytes.buffer);
+  constructor({ interface: named }: PfRule) {
+    this.name = named?.name === 'any' ? undefined : named?.name;
+    this.not = named?.not === true;
+  }
+
+  /** True for the interface that is named, or those of the kind if the name has no number. */
+  matches(interfaceName: string): boolean {
+    const { name } = this;
+    if (name === undefined) return true;
+    const found = /\d$/.test(name) ? interfaceName === name : interfaceName.replace(/\d+$/, '') === name;
+    return found !== this.not;
+  }
 }
-
-const NO_NAME = new Int32Array(NAME_WORDS);
 
 /** A rule. Numbers that are compared for every packet come first. */
 export class Rule {
@@ -153,11 +164,10 @@ export class Rule {
   readonly number: number;
   readonly action: number;
   readonly direction: number;
-  /** 1 any, 2 this name, 3 a group: the name without its number. */
-  readonly interfaceKind: number;
-  readonly interfaceNot: boolean;
-  readonly name: Int32Array;
-  readonly nameLength: number;
+  /** Which of the interface conditions of its list it has (InterfaceTest). */
+  interfaceIndex = 0;
+  /** Where its evaluations are counted, as a word of f64. */
+  readonly evaluations: number;
   /** 0 any; 1 IPv4; 2 IPv6, which no packet here is. */
   readonly family: number;
   /** -1 any. */
@@ -199,11 +209,7 @@ export class Rule {
         ? ACTION.translate
         : ACTION[source.action];
     this.direction = DIRECTION[source.direction ?? 'any'];
-    const name = source.interface?.name;
-    this.interfaceKind = name === undefined || name === 'any' ? 1 : /\d$/.test(name) ? 2 : 3;
-    this.interfaceNot = source.interface?.not === true;
-    this.name = name === undefined ? NO_NAME : nameWords(name);
-    this.nameLength = name?.length ?? 0;
+    this.evaluations = (record.ptr + ruleStruct.offsets.evaluations) >>> 3;
     this.family = source.af === undefined ? 0 : source.af === 'inet' ? 1 : 2;
     this.protocol = source.protocol ?? -1;
     this.src = new HostTest(source.source);
@@ -241,29 +247,6 @@ export class Rule {
       source.os !== undefined;
   }
 
-  /** True if an interface, by the address of the name in its record, is the one that the rule names. */
-  onInterface(name: number): boolean {
-    if (this.interfaceKind === 1) return true;
-    return this.#named(name) !== this.interfaceNot;
-  }
-
-  #named(name: number): boolean {
-    if (this.interfaceKind === 2) {
-      const at = name >>> 2;
-      const mine = this.name;
-      return (
-        (u32[at]! | 0) === mine[0] &&
-        (u32[at + 1]! | 0) === mine[1] &&
-        (u32[at + 2]! | 0) === mine[2] &&
-        (u32[at + 3]! | 0) === mine[3]
-      );
-    }
-    const bytes = new Uint8Array(this.name.buffer);
-    for (let i = 0; i < this.nameLength; i++) if (u8[name + i] !== bytes[i]) return false;
-    const next = u8[name + this.nameLength]!;
-    return next === 0 || (next >= 0x30 && next <= 0x39);
-  }
-
   get pool(): PfPool | undefined {
     return this.source.pool;
   }
@@ -276,10 +259,44 @@ export interface RuleNumbers {
 }
 
 /** The rules of one list. */
-export interface RuleList {
+export class RuleList {
   readonly rules: readonly Rule[];
   /** Path of the anchor it belongs to. */
   readonly anchor: string;
+  readonly #tests: readonly InterfaceTest[];
+  /** For the interface that was asked about last: 1 for each test that it meets. */
+  readonly #met: Uint8Array;
+  #metFor = 0;
+  #metGeneration = -1;
+
+  constructor(rules: readonly Rule[], anchor: string) {
+    this.rules = rules;
+    this.anchor = anchor;
+    const tests = new Map<string, number>();
+    const list: InterfaceTest[] = [];
+    for (const rule of rules) {
+      const key = JSON.stringify(rule.source.interface ?? {});
+      let index = tests.get(key);
+      if (index === undefined) {
+        index = list.push(new InterfaceTest(rule.source)) - 1;
+        tests.set(key, index);
+      }
+      rule.interfaceIndex = index;
+    }
+    this.#tests = list;
+    this.#met = new Uint8Array(list.length);
+  }
+
+  /** Which tests (by a rule's interfaceIndex) an interface meets: valid until the next call. `generation` changes when interfaces come or go. */
+  interfacesMet(ifp: Ifnet, generation: number): Uint8Array {
+    if (this.#metFor !== ifp.ptr || this.#metGeneration !== generation) {
+      const name = interfaceName(ifp);
+      this.#tests.forEach((test, i) => (this.#met[i] = test.matches(name) ? 1 : 0));
+      this.#metFor = ifp.ptr;
+      this.#metGeneration = generation;
+    }
+    return this.#met;
+  }
 }
 
 export const SKIP = {
@@ -354,7 +371,7 @@ export function rulesOf(ptr: number, anchor: string, numbers: () => RuleNumbers)
   const rules = sources.map((source, i) => new Rule(source, ruleStruct.at(records[i]!), i, names));
   linkRules(rules);
   while (cache.length <= index) cache.push(undefined);
-  const made = { rules, anchor };
+  const made = new RuleList(rules, anchor);
   cache[index] = { serial: list.serial, made };
   return made;
 }

@@ -123,9 +123,12 @@ function translateBoth(rule: Rule): number | undefined {
   return 0;
 }
 
+const PARTS_OUT = [PART.binat, PART.nat];
+const PARTS_IN = [PART.rdr, PART.binat];
+
 /** Translates the packet at hand if a rule says so. */
 export function translate(): Translation {
-  const parts = pd.direction === PFIL_OUT ? [PART.binat, PART.nat] : [PART.rdr, PART.binat];
+  const parts = pd.direction === PFIL_OUT ? PARTS_OUT : PARTS_IN;
   for (const part of parts) {
     const found = matchFirst(part);
     if (found === undefined) continue;

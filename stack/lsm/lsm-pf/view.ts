@@ -24,6 +24,8 @@ interface AnchorView {
 interface PfView {
   readonly generation: number;
   readonly anchors: ReadonlyMap<string, AnchorView>;
+  /** Those of the main rule set, by part. */
+  readonly main: readonly (RuleList | undefined)[];
   /** Paths directly below a path that have rules, sorted by name. */
   readonly below: Map<string, readonly string[]>;
 }
@@ -63,9 +65,16 @@ function viewOf(pf: Pf): PfView {
     found.set(path, { path, lists });
   });
   while (views.length <= index) views.push(undefined);
-  const view = { generation: pf.generation, anchors: found, below: new Map<string, readonly string[]>() };
+  const main = found.get('')?.lists ?? PF_PARTS.map(() => undefined);
+  const below = new Map<string, readonly string[]>();
+  const view = { generation: pf.generation, anchors: found, main, below };
   views[index] = view;
   return view;
+}
+
+/** The rules of a part of the main rule set; undefined if it has none. */
+export function mainRules(pf: Pf, part: number): RuleList | undefined {
+  return viewOf(pf).main[part];
 }
 
 /** The rules of a part of an anchor; undefined if it has none. */

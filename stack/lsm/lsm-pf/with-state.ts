@@ -32,15 +32,12 @@ import { dropReason, isReused, trackTcp } from './tcp-state.ts';
 /** States of a side of UDP and other protocols without connections. */
 export const SIDE = { none: 0, single: 1, multiple: 2 } as const;
 
-/** The identifier of an ICMP query is the port of our side: of the sender out, of the receiver in. */
-export function keyPorts(): readonly [number, number] {
-  if (pd.protocol !== PROTOCOL.icmp) return [pd.sourcePort, pd.destinationPort];
-  return pd.direction === PFIL_IN ? [0, pd.sourcePort] : [pd.sourcePort, 0];
-}
-
 function lookup(): number {
-  const [sourcePort, destinationPort] = keyPorts();
   const { pf, ifp, direction, protocol, source, destination } = pd;
+  // The identifier of an ICMP query is the port of our side: of the sender out, of the receiver in.
+  const isQueryIn = protocol === PROTOCOL.icmp && direction === PFIL_IN;
+  const sourcePort = isQueryIn ? 0 : pd.sourcePort;
+  const destinationPort = isQueryIn ? pd.sourcePort : pd.destinationPort;
   return findState(pf, ifp.ptr, direction, protocol, source, sourcePort, destination, destinationPort);
 }
 
