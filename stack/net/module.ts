@@ -123,6 +123,11 @@ export interface ProtocolModule<S extends Fields = Fields> extends ModuleBase<S>
    * module has freed or kept it. Not to be changed in place.
    */
   watch?(self: Protocol<S>, m: Packet, etherType: number, ifp: Interface): boolean;
+  /**
+   * After hookFilter(): every IPv4 packet in (`direction` 1) and out (2), beginning with its IP header, which is contiguous and checked. Returns the packet, which writable() may have
+   * put into another buffer, to let it go on, or 0 when the module has freed or kept it. Checksums of what it changes are its business.
+   */
+  filter?(self: Protocol<S>, m: Packet, ifp: Interface, direction: number): Packet;
   /** By name, for setTimer(). */
   readonly timers?: Readonly<Record<string, Timer<S>>>;
   /** What happened to an interface of the stack: 'up', 'down', 'mtu', 'mac', 'leaving'. */
@@ -253,6 +258,8 @@ export interface Protocol<S extends Fields = Fields> extends ModuleSelf<S> {
   claimIpProtocol(protocol: number): void;
   /** In attach(): has watch() see what comes in, or only packets of one EtherType. No packet is fast-forwarded while somebody watches those of IPv4. */
   watchInput(etherType?: number): void;
+  /** In attach(): has filter() see packets in and out. Nothing is fast-forwarded on the stack meanwhile. */
+  hookFilter(): void;
   /** Calls timers[name] in `ns`; an earlier setting is replaced. */
   setTimer(name: string, ns: number): void;
   cancelTimer(name: string): void;

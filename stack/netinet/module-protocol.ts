@@ -27,6 +27,15 @@ import {
 } from '../net/module-record.ts';
 import type { ModuleRecord } from '../net/module-record.ts';
 import { hasInputHandler, setModuleInput } from '../net/netisr.ts';
+import {
+  PFIL_HEAD,
+  PFIL_HOOK,
+  PFIL_IN,
+  PFIL_OUT,
+  pfilAdd,
+  pfilRemove,
+  registerPfilHook,
+} from '../net/pfil.ts';
 import { cancelCallout, setCallout, stacks } from '../net/stack.ts';
 import type { Stack } from '../net/stack.ts';
 import { ipOutput } from './ip-output.ts';
@@ -38,6 +47,8 @@ const LOWEST_ETHERTYPE = 0x600;
 /** A hardware address that was given as text; two bytes apart from the next thread's. */
 const macPlace = region('module hardware address', 8 * maxThreads) + 8 * selfThread;
 const DEFAULT_TTL = 64;
+/** What hookFilter() has shown to filter(). */
+const HOOKS = PFIL_IN | PFIL_OUT;
 /** A callout's argument is its record's address with the number of the timer in the lowest bits: records begin at multiples of 8. */
 const TIMER_BITS = 7;
 
@@ -85,7 +96,7 @@ class ProtocolHandle<S extends Fields = Fields> extends ModuleHandle<S> implemen
     if (!this.attaching) throw new ContractError(`${what}() belongs into attach()`);
   }
 
-  #expectCallback(name: 'input' | 'ipInput' | 'watch'): void {
+  #expectCallback(name: 'input' | 'ipInput' | 'watch' | 'filter'): void {
     if (this.protocol[name] === undefined) throw new ContractError(`the module has no ${name}()`);
   }
 
@@ -121,6 +132,13 @@ class ProtocolHandle<S extends Fields = Fields> extends ModuleHandle<S> implemen
     watch(this.record, false);
     this.record.watchedType = etherType;
     watch(this.record, true);
+  }
+
+  hookFilter(): void {
+    this.#expectAttaching('hookFilter');
+    this.#expectCallback('filter');
+    const status = pfilAdd(stacks.get(this.stack), PFIL_HEAD.inet, PFIL_HOOK.module, this.record.ptr, HOOKS);
+    if (status !== 0) throw new SystemError(status, 'hookFilter()');
   }
 
   #timer(name: string): number {
@@ -300,6 +318,25 @@ function showTo(self: ProtocolHandle, m: number): boolean {
   return true;
 }
 
+/** Has a protocol decide about a packet; one that faults lets everything pass. */
+function filterBy(record: number, _stack: Stack, m: number, ifp: Ifnet, direction: number): number {
+  if (moduleRecords.get(record).faulted !== 0) return m;
+  const self = handleOf(moduleRecords.get(record));
+  const { owner, aux2 } = mbuf(m);
+  self.adopt(m);
+  try {
+    const passed = self.protocol.filter!(self, m, ifp.ptr, direction);
+    if (passed === 0) return 0;
+    self.expectOurs(passed, 'filter() returned it');
+    mbuf(passed).owner = owner;
+    mbuf(passed).aux2 = aux2;
+    return passed;
+  } catch (error) {
+    failWith(self, 'filter', error, m);
+    return 0;
+  }
+}
+
 /** Adds a protocol module to a stack. No thread works; throws what the module throws, and nothing is left behind then. */
 export function attachProtocol(stack: Stack, number: number, node: string, options: ModuleOptions): void {
   const ptr = newModuleRecord(stack.ptr, number);
@@ -342,6 +379,7 @@ function detachProtocol(stack: Stack, record: ModuleRecord): void {
 /** A protocol was switched off: it watches nothing and its timers are off. No thread works. */
 export function quietProtocol(record: ModuleRecord): void {
   watch(record, false);
+  pfilRemove(stacks.get(record.stack), PFIL_HEAD.inet, PFIL_HOOK.module, record.ptr, HOOKS);
   handleOf(record).cancelTimers();
   if (record.faulted !== 0) handleOf(record).reclaim();
 }
@@ -418,5 +456,6 @@ export function installModules(): void {
   setCalloutHandler(CALLOUT.module, (arg) =>
     handleOf(moduleRecords.get(arg & ~TIMER_BITS)).fire(arg & TIMER_BITS),
   );
+  registerPfilHook(PFIL_HOOK.module, { packet: filterBy });
   onInterfaceEvent(tellProtocols);
 }

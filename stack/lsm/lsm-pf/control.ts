@@ -12,7 +12,7 @@ import { PF_LIMITS, PF_TIMEOUTS } from '../../filter/pf/ruleset.ts';
 import type { PfLimit, PfTableAddress, PfTimeout } from '../../filter/pf/ruleset.ts';
 import { address4, mask4, text4 } from './address.ts';
 import { clearCounts, limitCounts, reasonCounts } from './counters.ts';
-import { disable, enable } from './filtering.ts';
+import { disable, enable, schedule } from './filtering.ts';
 import { clearRule, ruleInfo, sourceInfo, stateId, stateInfo } from './info.ts';
 import { findKif, makeKif } from './kifs.ts';
 import { IFNAME, anchors, kifs, lists, sourceNodes, stateRecords } from './records.ts';
@@ -329,6 +329,7 @@ const handlers: Handlers = {
       throw new SystemError(ERRNO.EINVAL, `${name} ${value}`);
     const old = timeoutOf(pf, index);
     setTimeoutOf(pf, index, value);
+    if (name === 'interval' && pf.running === 1) schedule(pf);
     return { old };
   },
   DIOCGETTIMEOUTS: timeouts,

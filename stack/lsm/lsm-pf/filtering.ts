@@ -142,7 +142,8 @@ export function destroyPf(stack: Stack): void {
   pfs.free(pf.ptr);
 }
 
-function schedule(pf: Pf): void {
+/** Looks for what has expired after the next interval, as that is now. */
+export function schedule(pf: Pf): void {
   const interval = Math.max(1, timeoutOf(pf, TIMEOUT.interval));
   setCallout(pf.stack, pf.purge, now() + interval * SECOND);
 }

@@ -57,7 +57,10 @@ const MIDDLE = {
     stack: 'io-pkt-v4-hc -ptcpip forward,fastforward',
     startup: ROUTER,
   },
-  ip: { stack: 'io-pkt-v4-hc -ptcpip forward', startup: ROUTER },
+  ip: {
+    stack: 'io-pkt-v4-hc -ptcpip forward',
+    startup: [...ROUTER, 'sysctl -w net.inet.ip.maxflows=0'],
+  },
 } as const;
 
 function labText(forwarding: Forwarding, hasPf: boolean): string {

@@ -230,3 +230,29 @@ test('a module of the same name as one of Stackscope does not take its place', a
   expect(await log()).toContain('devnp-vnic.mjs is not used: a module of Stackscope has the same name');
   rmSync(join(own, 'devnp-vnic.mjs'));
 });
+
+test('a protocol filters what comes in and goes out, until it faults', async () => {
+  // Pings with an odd identifier do not get in; a TTL of 13 is a fault.
+  write(
+    'lsm-gate',
+    protocol(
+      'gate',
+      `attach(self) { self.hookFilter(); },
+       filter(self, m, ifp, direction) {
+         const p = self.data(m);
+         if (self.bytes[p + 8] === 13) throw new Error('thirteen');
+         if (self.bytes[p + 9] !== 1 || direction !== 1) return m;
+         self.free(m);
+         return 0;
+       }`,
+    ).replace('attach() {}, ', ''),
+  );
+  lab = await labFrom(TWO_NODES, { modules: [own] });
+  expect(await alpha('ping -c 1 10.0.0.2')).toContain('1 packets received');
+  await beta('mount -T io-pkt lsm-gate.so');
+  expect((await run(lab, 'alpha', 'ping -c 1 -w 1 10.0.0.2')).out).toContain('0 packets received');
+  expect((await run(lab, 'alpha', 'ping -c 1 -w 1 -T 13 10.0.0.2')).status).not.toBe(0);
+  await beta('sleep 0.01');
+  expect(await log('beta')).toMatch(/filter\(\): Error: thirteen.*switched off/);
+  expect(await alpha('ping -c 1 10.0.0.2')).toContain('1 packets received');
+});
