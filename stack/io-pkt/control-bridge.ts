@@ -125,6 +125,7 @@ function infoOf(bridge: Bridge): BridgeInfo {
     maxAge: bridge.ownMaxAge / SECOND,
     maxAddresses: bridge.maxAddresses,
     timeout: bridge.ageing / SECOND,
+    filters: bridge.filters === 1,
     members: portsOf(bridge).map((port) => memberInfo(bridge, port)),
     addresses: listAddresses(bridge, now()).map((entry) => addressInfo(bridge, entry)),
     ...(bridge.spanning !== 0 && { tree: treeInfo(bridge) }),
@@ -154,8 +155,7 @@ export const bridgeControls: Pick<Controls, BridgeCalls> = {
   BRIDGE_GET: (stack, { name }) => infoOf(bridgeNamed(stack, name)),
   BRIDGE_SET(stack, { name, filter, ...settings }) {
     const bridge = bridgeNamed(stack, name);
-    if (filter === true)
-      throw new SystemError(ERRNO.EOPNOTSUPP, `ipf: the stack has no packet filter that ${name} could ask`);
+    if (filter !== undefined) bridge.filters = filter ? 1 : 0;
     setBridge(bridge, settings);
     return {};
   },

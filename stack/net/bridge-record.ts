@@ -59,6 +59,8 @@ export const bridgeStruct = struct('bridge', {
   ownForwardDelay: 'f64',
   /** 1 while any port takes part and the bridge is up. */
   spanning: 'u8',
+  /** 1: packets that it forwards are shown to the filters of its stack. */
+  filters: 'u8',
   topologyChangeDetected: 'u8',
   topologyChange: 'u8',
   /** Topology changes since the bridge came up. */

@@ -4,12 +4,14 @@
  */
 import { be16 } from '../memory/memory.ts';
 import { mFree, mbuf, ownerTag } from '../memory/mbuf.ts';
-import { nextRecord } from '../memory/queue.ts';
+import { mTrimFront } from '../memory/mbuf-chain.ts';
+import { enqueue, nextRecord } from '../memory/queue.ts';
 import { IFF } from '../runtime/messages/control.ts';
 import { ERRNO } from '../runtime/messages/errno.ts';
 import { calloutInit } from '../runtime/wheel.ts';
 import { parseBpdu } from './bpdu.ts';
 import { addressesChanged, changeBridge } from './bridge-change.ts';
+import { carriesIp, filterFrame } from './bridge-filter.ts';
 import { bridgeFrame, bridgeSend } from './bridge-forward.ts';
 import { bridgeOfMember, removeMember, updateMtu } from './bridge-members.ts';
 import {
@@ -28,6 +30,7 @@ import { CALLOUT, setCalloutHandler } from './callouts.ts';
 import { registerCloner } from './cloner.ts';
 import {
   ETHERMTU,
+  ETHERTYPE_IP,
   ETHERTYPE_VLAN,
   ETHER_HEADER,
   ETHER_TAG,
@@ -48,13 +51,16 @@ import {
 import type { Ifnet, InterfaceEvent } from './ifnet.ts';
 import { STATION, station } from './journey.ts';
 import { setInputHandler } from './netisr.ts';
+import { PFIL_IN, PFIL_OUT } from './pfil.ts';
 import { splitFrame } from './segmentation.ts';
-import { cancelCallout, setCallout } from './stack.ts';
+import { cancelCallout, setCallout, stackParts, stacks } from './stack.ts';
 import type { Stack } from './stack.ts';
 import { stpCheckCarriers, stpReceive, stpStart, stpStop, stpTick } from './stp-events.ts';
 
 /** What BPDUs are on the stack's input queue: they have no EtherType, and numbers from 0x10000 are none. */
 const INPUT_BPDU = 0x1_0042;
+/** Frames whose packets the filters are to see before they are bridged. */
+const INPUT_BRIDGED = 0x1_0043;
 /** A bridge has no frames of its own. */
 const MTU_MAX = 65_535;
 
@@ -99,7 +105,32 @@ function memberInput(ifp: Ifnet, m: number): number {
   const member = ifp.bridge;
   if (member === 0) return m;
   const port = bridgePorts.get(member);
-  return bridgeFrame(bridges.get(port.bridge), port, ifp.ptr, m);
+  const bridge = bridges.get(port.bridge);
+  if (bridge.filters === 0 || stacks.get(ifp.stack).activeFilters === 0 || !carriesIp(m))
+    return bridgeFrame(bridge, port, ifp.ptr, m);
+  queueForStack(ifp, m, INPUT_BRIDGED);
+  return 0;
+}
+
+/** True while a frame is being bridged that the filters see. */
+let filtering = false;
+
+/** A frame whose packet the filters are to see, in the stack context. What is for this host, too, goes on as if it had come to it. */
+function bridgedInput(stack: number, frame: number): void {
+  const ifp = ifnets.get(mbuf(frame).rcvif);
+  const member = ifp.bridge;
+  const m = member === 0 ? frame : filterFrame(frame, ifp, PFIL_IN);
+  if (m === 0) return;
+  const port = member === 0 ? undefined : bridgePorts.get(member);
+  filtering = true;
+  const own = port === undefined ? m : bridgeFrame(bridges.get(port.bridge), port, ifp.ptr, m);
+  filtering = false;
+  if (own === 0) return;
+  mTrimFront(own, ETHER_HEADER);
+  mbuf(own).aux = ETHERTYPE_IP;
+  if (enqueue(stackParts(stack).input, own)) return;
+  ifp.iqdrops++;
+  mFree(own);
 }
 
 function memberOutput(ifp: Ifnet, m: number): number {
@@ -129,8 +160,10 @@ function isTooLong(ifp: Ifnet, m: number): boolean {
   return !tagged || pktLen > most + ETHER_TAG;
 }
 
-function sendByMember(member: number, m: number): void {
+function sendByMember(member: number, frame: number): void {
   const ifp = ifnets.get(member);
+  const m = filtering ? filterFrame(frame, ifp, PFIL_OUT) : frame;
+  if (m === 0) return;
   if (isTooLong(ifp, m)) {
     ifp.oerrors++;
     station(m, STATION.drop, member, ERRNO.EMSGSIZE);
@@ -253,6 +286,7 @@ export function installBridge(): void {
   setBridge(memberInput, memberOutput);
   setBridgeKind(BRIDGE_KIND.interface, { send: sendByMember, takeBpdu, carries, schedule });
   setInputHandler(INPUT_BPDU, bpduInput);
+  setInputHandler(INPUT_BRIDGED, bridgedInput);
   setCalloutHandler(CALLOUT.bridge, (ptr) => {
     const bridge = bridges.get(ptr);
     changeBridge(bridge, (time) => stpTick(bridge, time));

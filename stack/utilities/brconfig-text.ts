@@ -60,7 +60,7 @@ export function bridgeText(bridge: BridgeInfo, verbose: boolean): string {
     `${name}: ${interfaceFlags(flags)}`,
     '\tConfiguration:',
     `\t\tpriority ${priority} hellotime ${helloTime} fwddelay ${forwardDelay} maxage ${maxAge}`,
-    '\t\tipfilter disabled flags 0x0',
+    `\t\tipfilter ${bridge.filters ? 'enabled' : 'disabled'} flags 0x0`,
     ...(verbose && tree !== undefined ? treeLines(tree) : []),
     '\tInterfaces:',
     ...bridge.members.flatMap((member) => memberLines(member, verbose)),

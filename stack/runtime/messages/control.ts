@@ -170,6 +170,8 @@ export interface BridgeInfo {
   readonly maxAge: number;
   readonly maxAddresses: number;
   readonly timeout: number;
+  /** True if the filters of the stack see the IPv4 packets that are bridged. */
+  readonly filters: boolean;
   readonly members: readonly BridgeMemberInfo[];
   readonly addresses: readonly BridgeAddressInfo[];
   /** Absent while no member takes part in the spanning tree. */
@@ -288,7 +290,7 @@ export interface ControlMap {
       helloTime?: number;
       forwardDelay?: number;
       maxAge?: number;
-      /** Packet filtering of what is bridged: EOPNOTSUPP where there is no packet filter. */
+      /** Whether the filters of the stack see the IPv4 packets that are bridged. */
       filter?: boolean;
     };
     out: Record<string, never>;
