@@ -17,7 +17,6 @@ import {
   IFT_ETHER,
   IFT_LOOP,
   announceEvent,
-  clearCounters,
   driverFile,
   driverOf,
   findAddress,
@@ -28,6 +27,7 @@ import {
   isMulticast,
   sendQueue,
 } from '../net/ifnet.ts';
+import { clearCounters } from '../net/if-counters.ts';
 import type { Ifnet } from '../net/ifnet.ts';
 import { lookupRoute, prefixLength, routes } from '../net/route.ts';
 import type { Stack } from '../net/stack.ts';

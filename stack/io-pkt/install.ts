@@ -3,6 +3,7 @@
  */
 import '../net/loopback.ts';
 import { installAgr } from '../net/agr.ts';
+import { installAltq } from '../net/altq/altq.ts';
 import { installBpf } from '../net/bpf/device.ts';
 import { installBridge } from '../net/bridge.ts';
 import { installNetisr } from '../net/netisr.ts';
@@ -32,6 +33,7 @@ export function installStack(): void {
   installControl();
   installThreads();
   installAgr();
+  installAltq();
   installVlan();
   installArp();
   installIp();

@@ -2,16 +2,7 @@
  * Interfaces (struct ifnet) and their addresses in the one memory, and what a driver is. After the published driver interface of io-pkt and ifnet(9):
  * a driver attaches an interface, the stack queues packets on it and calls `start`; received packets go up through `input`.
  */
-import {
-  f64,
-  getText,
-  i32,
-  maxThreads,
-  putText,
-  region,
-  selfThread,
-  u32 as sharedU32,
-} from '../memory/memory.ts';
+import { getText, maxThreads, putText, region, selfThread, u32 as sharedU32 } from '../memory/memory.ts';
 import { lock, unlock } from '../memory/lock.ts';
 import { QUEUE_BYTES, dequeueAll, enqueueList, queueAt } from '../memory/queue.ts';
 import type { Queue } from '../memory/queue.ts';
@@ -85,6 +76,8 @@ export const ifnetStruct = struct('ifnet', {
   aggregate: 'ptr',
   bridge: 'ptr',
   vlans: 'ptr',
+  /** Its queues in place of the one behind (altq/altq.ts), 0 for none; IFF.ALTQ is set while there are some. */
+  altq: 'ptr',
   send: { bytes: QUEUE_BYTES },
   ipackets: 'f64',
   ierrors: 'f64',
@@ -440,6 +433,19 @@ function stagedOf(ifp: Ifnet): number {
 
 /** Queues a packet on an interface; it leaves with the next startPending() of this thread. Returns 0 or an errno (the packet is freed). */
 export function ifQueue(ifp: Ifnet, m: number): number {
+  if ((ifp.flags & (SENDING | IFF.ALTQ)) === (SENDING | IFF.ALTQ)) return altqOutput(ifp, m);
+  return ifQueueDirect(ifp, m);
+}
+
+let altqOutput: (ifp: Ifnet, m: number) => number = ifQueueDirect;
+
+/** Says who takes the packets for interfaces that have queues of their own. */
+export function setAltqOutput(output: (ifp: Ifnet, m: number) => number): void {
+  altqOutput = output;
+}
+
+/** The same, past the queues of altq. */
+export function ifQueueDirect(ifp: Ifnet, m: number): number {
   if ((ifp.flags & SENDING) !== SENDING) {
     station(m, STATION.sendQueue, ifp.ptr, ERRNO.ENETDOWN);
     mFree(m);
@@ -505,24 +511,3 @@ export function countOutput(ifp: Ifnet, packets: number, bytes: number): void {
   ifp.opackets += packets;
   ifp.obytes += bytes;
 }
-
-/** Resets the counters of an interface. */
-export function clearCounters(ifp: Ifnet): void {
-  for (const field of [
-    'ipackets',
-    'ierrors',
-    'ibytes',
-    'imcasts',
-    'iqdrops',
-    'noproto',
-    'opackets',
-    'oerrors',
-    'obytes',
-    'omcasts',
-    'collisions',
-  ] as const) {
-    f64[(ifp.ptr + ifnetStruct.offsets[field]) >>> 3] = 0;
-  }
-  i32[(ifp.ptr + ifnetStruct.offsets.send + DROPS) >>> 2] = 0;
-}
-const DROPS = 20;

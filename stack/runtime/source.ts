@@ -73,6 +73,7 @@ export const HANDLER = {
   test: 6,
   switch: 7,
   shim: 8,
+  altq: 9,
 } as const;
 
 /** Tells the runtime of this thread what services the sources with this handler number. */

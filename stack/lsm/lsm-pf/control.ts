@@ -48,7 +48,7 @@ import {
 } from './transaction.ts';
 import type { Rule } from './rules.ts';
 import { PART, anchorsBelow, anchorPath, eachAnchor, listOfAnchor, rulesAt } from './view.ts';
-import { listQueues } from './queues.ts';
+import { applyQueues, listQueues, removeQueues } from './queues.ts';
 
 const DEBUG = ['none', 'urgent', 'misc', 'loud'] as const;
 const NOTHING = {};
@@ -359,7 +359,10 @@ const handlers: Handlers = {
     return NOTHING;
   },
   DIOCXCOMMIT(pf, { ticket }) {
+    const before = pf.altq;
+    if (pf.altqPending !== 0) removeQueues(pf);
     commit(pf, ticket);
+    if (pf.altq !== before && pf.running === 1) applyQueues(pf);
     return NOTHING;
   },
   DIOCXROLLBACK(pf, { ticket }) {

@@ -25,6 +25,7 @@ import { freeKifs } from './kifs.ts';
 import { createLog, isLog } from './log.ts';
 import { pfs, sourceNodes } from './records.ts';
 import type { Pf } from './records.ts';
+import { applyQueues, removeQueues } from './queues.ts';
 import { nextSerial } from './serial.ts';
 import { freeSourceTable, purgeSources, removeSource } from './sources.ts';
 import {
@@ -112,6 +113,7 @@ export function enable(pf: Pf): boolean {
   pf.since = now();
   pfilAdd(stacks.get(pf.stack), PFIL_HEAD.inet, PFIL_HOOK.pf, pf.ptr, HOOKS);
   schedule(pf);
+  applyQueues(pf);
   return true;
 }
 
@@ -120,6 +122,7 @@ export function disable(pf: Pf): boolean {
   if (pf.running === 0) return false;
   pf.running = 0;
   pf.since = now();
+  removeQueues(pf);
   pfilRemove(stacks.get(pf.stack), PFIL_HEAD.inet, PFIL_HOOK.pf, pf.ptr, HOOKS);
   return true;
 }

@@ -222,6 +222,7 @@ export function commit(pf: Pf, ticket: number): void {
     if (u8[anchor.replaces + TABLES] === 1) commitTables(pf, anchorPath(anchor));
   });
   if (pf.altqPending !== 0) {
+    if (!enterNames(pf, pendingQueues(pf))) throw noRoom('more queues');
     if (pf.altq !== 0) freePages(pf.altq);
     pf.altq = pf.altqPending;
     pf.altqBytes = pf.altqPendingBytes;
@@ -280,6 +281,12 @@ function takeOver(pf: Pf, path: string, shadow: Table): void {
   }
   table.active = 1;
   freeTable(pf, shadow.ptr);
+}
+
+/** Names of the queues that are being loaded. */
+function pendingQueues(pf: Pf): string[] {
+  const text = loadText({ page: pf.altqPending, bytes: pf.altqPendingBytes });
+  return (JSON.parse(text) as { queues: PfQueue[] }).queues.map(({ name }) => name);
 }
 
 /** Queues as they are loaded. */

@@ -24,6 +24,8 @@ export const IFF = {
   LINK1: 0x2000,
   LINK2: 0x4000,
   MULTICAST: 0x8000,
+  /** It has queues (altq). */
+  ALTQ: 0x10000,
 } as const;
 
 export interface InterfaceAddress {
