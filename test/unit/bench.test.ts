@@ -34,7 +34,7 @@ describe('npm run bench', () => {
     [['nothing'], "no bench 'nothing'"],
     [['--profile=some'], '--profile some: there are missed, all, none'],
   ])('refuses %j', (argv, message) => {
-    const wrong = spawnSync(process.execPath, [join(root, 'dist/test/bench/run.js'), ...argv], {
+    const wrong = spawnSync(process.execPath, [join(root, 'dist/bench/test/bench/run.js'), ...argv], {
       encoding: 'utf8',
     });
     expect(wrong.status).toBe(2);
@@ -51,7 +51,7 @@ describe('npm run bench', () => {
     { name: 'bpf', options: { engine: 'wasm', batch: 32, expression: 'tcp', ...moment } },
     { name: 'pairs', options: { pairs: 2, work: 'routers', threads: 1, ...moment } },
   ])('measures $name $options', PATIENCE, ({ name, options }) => {
-    const argv = [join(root, 'dist/test/bench/job.js'), name, JSON.stringify(options)];
+    const argv = [join(root, 'dist/bench/test/bench/job.js'), name, JSON.stringify(options)];
     const env = { ...process.env, STACKSCOPE_DEBUG_POOL: '0' };
     const figure = execFileSync(process.execPath, argv, { env, encoding: 'utf8' });
     expect(Number(figure)).toBeGreaterThan(1000);

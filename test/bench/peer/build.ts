@@ -11,8 +11,8 @@ import { endsWithBench } from '../children.ts';
 import type { Need } from './tools.ts';
 
 const execute = promisify(execFile);
-/** The compiled bench is in dist/test/bench/peer. */
-const sources = fileURLToPath(new URL('../../../../test/bench/peer/', import.meta.url));
+/** The compiled bench is in dist/bench/test/bench/peer. */
+const sources = fileURLToPath(new URL('../../../../../test/bench/peer/', import.meta.url));
 /** The first build of a Go program compiles the packages it uses; `go` keeps them. */
 const LONGEST_BUILD_MS = 300_000;
 

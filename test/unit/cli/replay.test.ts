@@ -68,9 +68,10 @@ test('in real time the timing is the same, and the node at the other end answers
   const { status, out } = await replay('pings.pcapng', twoNodes, ...options, '--capture', 'all=real.pcapng');
   expect(out).toMatch(/3 echo requests received/);
   expect(performance.now() - begin).toBeGreaterThan(500);
+  // A busy machine may hold up the first one, so that the others come sooner behind it: a quarter of a second, with a little patience.
   const [, second, third] = await echoTimes('real.pcapng');
-  expect(second).toBeGreaterThan(225);
-  expect(third).toBeGreaterThan(450);
+  expect(second).toBeGreaterThan(200);
+  expect(third).toBeGreaterThan(425);
   expect(status).toBe(0);
 });
 
