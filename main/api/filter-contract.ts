@@ -8,11 +8,13 @@ import {
   filterFileSchema,
   filterLoadSchema,
   filterStatusSchema,
+  filterWhatIfSchema,
   filterWordsSchema,
   hitsSchema,
   maxRuleSetLength,
   statePageSchema,
   stateQuerySchema,
+  whatIfQuerySchema,
 } from './filter-model.ts';
 import { count, list, maxFilterLength } from './model.ts';
 
@@ -37,6 +39,8 @@ export const filterCommands = {
   'filters.undo': { params: v.object({ node }), result: done },
   /** The text that a window has loaded; null when the rules are from elsewhere. */
   'filters.loaded': { params: v.object({ node }), result: v.nullable(v.string()) },
+  /** Tries a rule set on a capture; loads nothing. */
+  'filters.whatIf': { params: whatIfQuerySchema, result: filterWhatIfSchema },
   'filters.words': { params: v.object({}), result: filterWordsSchema },
   'states.list': { params: v.object({ node, query: stateQuerySchema }), result: statePageSchema },
   /** Removes one state by its id, or all. */

@@ -25,6 +25,7 @@ export function filterHandlers({ filters, expressions }: LabHost): FilterHandler
     'filters.unload': ({ node }) => after(filters.unload(node)),
     'filters.undo': ({ node }) => after(filters.undo(node)),
     'filters.loaded': async ({ node }) => (await filters.loadedText(node)) ?? null,
+    'filters.whatIf': (query) => filters.whatIf(query),
     'filters.words': () => filters.words(),
     'states.list': ({ node, query }) => filters.states(node, query),
     'states.kill': async ({ node, id }) => ({ killed: await filters.killStates(node, id) }),

@@ -7,10 +7,12 @@ import type {
   FilterFile,
   FilterLoad,
   FilterStatus,
+  FilterWhatIf,
   FilterWords,
   Hits,
   StatePage,
   StateQuery,
+  WhatIfQuery,
 } from './filter-model.ts';
 
 /** The PF of nodes, and rule sets that are being written for them. */
@@ -31,6 +33,8 @@ export interface FilterHost {
   undo(node: string): Promise<void>;
   /** The text that was loaded here, if the rules are still those. */
   loadedText(node: string): Promise<string | undefined>;
+  /** Tries a rule set on the live capture or an opened one. */
+  whatIf(query: WhatIfQuery): Promise<FilterWhatIf>;
   words(): FilterWords;
   states(node: string, query: StateQuery): Promise<StatePage>;
   /** @returns how many there were. */

@@ -257,3 +257,61 @@ export const explainedPacketSchema = v.object({
   result: count,
 });
 export type ExplainedPacket = v.InferOutput<typeof explainedPacketSchema>;
+
+/** Packets of a what-if report that one answer lists. */
+export const maxWhatIfPackets = 2_000;
+
+export const whatIfPacketSchema = v.object({
+  number: count,
+  summary: v.string(),
+  direction: v.picklist(['in', 'out']),
+  verdict: v.picklist(['pass', 'block', 'ignored']),
+  reason: v.optional(v.string()),
+  /** `@3, line 12`. */
+  rule: v.optional(v.string()),
+  line: v.optional(count),
+  translation: v.optional(v.string()),
+  state: v.optional(v.string()),
+  translated: v.optional(v.string()),
+  /** Its verdict under the rules that are loaded. */
+  before: v.optional(v.picklist(['pass', 'block', 'ignored'])),
+});
+export type WhatIfPacket = v.InferOutput<typeof whatIfPacketSchema>;
+
+/** What a rule set would do to the packets of a capture. With problems nothing was tried. */
+export const filterWhatIfSchema = v.object({
+  problems: list(filterProblemSchema),
+  /** Packets that were tried, and how they fared. */
+  total: count,
+  passed: count,
+  blocked: count,
+  ignored: count,
+  /** Packets to be listed: all, or those that fare otherwise; the first of them are here. */
+  listed: count,
+  packets: list(whatIfPacketSchema),
+  rules: list(
+    v.object({
+      text: v.string(),
+      line: count,
+      evaluations: count,
+      packets: count,
+      bytes: count,
+      states: count,
+    }),
+  ),
+  untouched: list(v.string()),
+  shadowed: list(v.string()),
+});
+export type FilterWhatIf = v.InferOutput<typeof filterWhatIfSchema>;
+
+export const whatIfQuerySchema = v.object({
+  node: v.pipe(v.string(), v.maxLength(1_000)),
+  text: v.pipe(v.string(), v.maxLength(maxRuleSetLength)),
+  interface: v.pipe(v.string(), v.regex(/^[a-z][a-z0-9]*[0-9]$/), v.maxLength(15)),
+  direction: v.picklist(['in', 'out', 'both']),
+  /** An opened capture; absent: the live one. */
+  capture: v.optional(v.pipe(v.string(), v.maxLength(1_000))),
+  /** Lists only what fares otherwise than under the rules that are loaded. */
+  againstLoaded: v.boolean(),
+});
+export type WhatIfQuery = v.InferOutput<typeof whatIfQuerySchema>;

@@ -28,7 +28,7 @@ import type {
 } from '../api/model.ts';
 import { LINKTYPE_ETHERNET } from '../capture/link-type.ts';
 import { loadLab } from './file/load.ts';
-import type { NormalLab, Problem as FileProblem } from './file/model.ts';
+import type { LinkEnd, NormalLab, Problem as FileProblem } from './file/model.ts';
 import { formatProblem, parseLab } from './file/parse.ts';
 import type { ParsedLab } from './file/parse.ts';
 import type { RunningLab } from './lab.ts';
@@ -123,6 +123,8 @@ class LabEngineHost implements OwnedLabHost {
     ring: this.#feed.ring,
     journeys: this.#journeys,
     journey: (number, capture) => this.journey(number, capture),
+    captured: (capture) => this.#captures.packets(capture),
+    pointsOf: (node, ifname) => this.#linksAt(node, ifname),
   });
   readonly expressions: ExpressionHost = {
     compile: (expression, point) => compileExpression(expression, this.#linkTypeAt(point)),
@@ -264,6 +266,14 @@ class LabEngineHost implements OwnedLabHost {
   #linkTypeAt(point: string | undefined): number {
     const place = this.#run?.running.places().find(({ name }) => name === point);
     return place?.linkType ?? LINKTYPE_ETHERNET;
+  }
+
+  /** Capture points of the links that an interface of a node is on. */
+  #linksAt(node: string, ifname: string): string[] {
+    const links = this.#run?.running.lab.links ?? [];
+    const isHere = (end: LinkEnd): boolean =>
+      end.kind === 'node' && end.node === node && end.interface === ifname;
+    return links.filter(({ ends }) => ends.some(isHere)).map(({ name }) => `link:${name}`);
   }
 
   followPackets(text: string | undefined): void {

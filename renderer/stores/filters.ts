@@ -1,7 +1,13 @@
 /** The packet filter of one node: what is loaded with its counters, the text that is being written, its states. Asked for while somebody looks. */
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
-import type { FilterProblem, FilterStatus, StateColumn, StatePage } from '../../main/api/filter-model.ts';
+import type {
+  FilterProblem,
+  FilterStatus,
+  FilterWhatIf,
+  StateColumn,
+  StatePage,
+} from '../../main/api/filter-model.ts';
 import { useConnectionStore } from './connection.ts';
 import { useTopologyStore } from './topology.ts';
 
@@ -26,7 +32,12 @@ export const useFiltersStore = defineStore('filters', () => {
   const states = shallowRef<StatePage>();
   const stateText = ref('');
   const stateSort = ref<StateColumn>('age');
-  const view = ref<'rules' | 'states' | 'tables'>('rules');
+  const view = ref<'rules' | 'states' | 'tables' | 'whatIf'>('rules');
+  const tried = shallowRef<FilterWhatIf>();
+  const trying = ref(false);
+  const tryInterface = ref('');
+  const tryDirection = ref<'in' | 'out' | 'both'>('both');
+  const tryAgainstLoaded = ref(false);
   const visible = ref(false);
   let timer: ReturnType<typeof setInterval> | undefined;
   let checking: ReturnType<typeof setTimeout> | undefined;
@@ -126,6 +137,28 @@ export const useFiltersStore = defineStore('filters', () => {
     });
   }
 
+  /** Tries the text on an opened capture, or on the live packets. */
+  async function tryText(capture: string | undefined): Promise<void> {
+    const name = node.value;
+    if (name === undefined) return;
+    trying.value = true;
+    const query = {
+      node: name,
+      text: text.value,
+      interface: tryInterface.value,
+      direction: tryDirection.value,
+      againstLoaded: tryAgainstLoaded.value,
+    };
+    const answer = await connection.request(
+      'filters.whatIf',
+      capture === undefined ? query : { ...query, capture },
+    );
+    trying.value = false;
+    if (answer === undefined) return;
+    tried.value = answer.problems.length > 0 ? undefined : answer;
+    if (answer.problems.length > 0) problems.value = answer.problems;
+  }
+
   async function readWords(): Promise<void> {
     const words = await connection.request('filters.words', {});
     services.value = words?.services ?? [];
@@ -144,6 +177,14 @@ export const useFiltersStore = defineStore('filters', () => {
     status.value = name === before ? status.value : undefined;
     void read();
   });
+  watch(
+    interfaces,
+    (names) => {
+      if (!names.includes(tryInterface.value))
+        tryInterface.value = names.find((name) => !/^(lo|pflog)/.test(name)) ?? '';
+    },
+    { immediate: true },
+  );
   watch(text, () => {
     clearTimeout(checking);
     checking = setTimeout(() => void check(), CHECK_AFTER);
@@ -173,6 +214,12 @@ export const useFiltersStore = defineStore('filters', () => {
     unload,
     undo,
     kill,
+    tried,
+    trying,
+    tryInterface,
+    tryDirection,
+    tryAgainstLoaded,
+    tryText,
     read,
   };
 });

@@ -95,6 +95,27 @@ describe.skipIf(requires({ tools: ['chromium'] }))('filters in the window', () =
     await page.getByText('There are no states.').waitFor();
   });
 
+  it('says which of the packets in the list a text would pass, before it is loaded', async () => {
+    await view.openConsole('alpha');
+    await view.type('ping -c 2 10.0.0.2; nc -z 10.0.0.2 81');
+    await view.terminalShows('2 packets received');
+    await view.tab('Packets').click();
+    await view.packetRows().filter({ hasText: 'ICMP' }).first().waitFor();
+    await view.tab('Filters').click();
+    await page.getByRole('combobox', { name: 'Node' }).selectOption('beta');
+    await write('block in\npass in proto icmp keep state\n');
+    await page.locator('[data-purpose="problems"]', { hasText: 'no problems' }).waitFor();
+    await page.getByRole('button', { name: 'What-if', exact: true }).click();
+    await page.getByRole('button', { name: 'Try on the live packets' }).click();
+    await page
+      .locator('.what-if tr.pass', { hasText: 'Echo (ping) request' })
+      .first()
+      .waitFor({ timeout: 20_000 });
+    await page.locator('.what-if tr.block', { hasText: '81' }).first().waitFor();
+    await page.locator('.what-if tr.pass', { hasText: '@1, line 2' }).first().waitFor();
+    expect(await violations(page)).toEqual([]);
+  });
+
   it('completes what fits', async () => {
     await write('');
     await page.keyboard.type('pass in on e');

@@ -61,6 +61,12 @@ export class ViewedCaptures {
     return viewed.file.packets.flatMap((_, index) => (accepts(rawPacket(viewed, index)) ? [index + 1] : []));
   }
 
+  /** All packets of a file. */
+  *packets(id: string): Iterable<RawPacket> {
+    const viewed = this.#get(id);
+    for (let index = 0; index < viewed.file.packets.length; index++) yield rawPacket(viewed, index);
+  }
+
   journey(id: string, number: number): Journey | undefined {
     const { journeys } = this.#get(id);
     const journey = journeys.journeyOf(number - 1);

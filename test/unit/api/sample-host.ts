@@ -147,6 +147,12 @@ function sampleFilters(calls: string[]): FilterHost {
     unload: note('unload'),
     undo: note('undo'),
     loadedText: async () => undefined,
+    whatIf: async ({ node, text }) => {
+      calls.push(`try ${node}`);
+      const { problems } = await check(node, text);
+      const counts = { total: 0, passed: 0, blocked: 0, ignored: 0, listed: 0 };
+      return { problems, ...counts, packets: [], rules: [], untouched: [], shadowed: [] };
+    },
     words: () => ({ services: ['http', 'ssh'], protocols: ['icmp', 'tcp', 'udp'] }),
     states: async () => ({ total: 0, read: 0, matched: 0, states: [] }),
     killStates: async (node, id) => {

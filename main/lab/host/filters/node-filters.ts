@@ -10,15 +10,18 @@ import type {
   FilterFile,
   FilterLoad,
   FilterStatus,
+  FilterWhatIf,
   FilterWords,
   Hits,
   StatePage,
   StateQuery,
+  WhatIfQuery,
 } from '../../../api/filter-model.ts';
 import type { Journey } from '../../../api/model.ts';
 import type { RunningLab } from '../../lab.ts';
 import type { JourneyStore } from '../journey-store.ts';
-import type { PacketRing } from '../packet-ring.ts';
+import { runWhatIf } from '../../what-if/job.ts';
+import type { PacketRing, RawPacket } from '../packet-ring.ts';
 import { environmentOf, knownWords } from './environment.ts';
 import { decisionsOf, hitsOf } from './hits.ts';
 import { PfDevice, isAbsent, pfModule } from './pf-device.ts';
@@ -27,6 +30,7 @@ import { RuleSets, checkOf, readText, signatureOf } from './rule-sets.ts';
 import { readStates } from './state-list.ts';
 import { emptyReading, readStatus } from './status.ts';
 import type { PfReading } from './status.ts';
+import { captureOf, shownReport } from './what-if.ts';
 
 /** What the filters have to know of their host. */
 export interface FilterScene {
@@ -35,6 +39,30 @@ export interface FilterScene {
   readonly ring: PacketRing;
   readonly journeys: JourneyStore;
   journey(number: number, capture?: string): Journey | undefined;
+  /** Packets of an opened capture. @throws Error when there is none of that name. */
+  captured(capture: string): Iterable<RawPacket>;
+  /** Capture points that see what crosses an interface of a node: its link. */
+  pointsOf(node: string, ifname: string): readonly string[];
+}
+
+const NOTHING_TRIED: FilterWhatIf = {
+  problems: [],
+  total: 0,
+  passed: 0,
+  blocked: 0,
+  ignored: 0,
+  listed: 0,
+  packets: [],
+  rules: [],
+  untouched: [],
+  shadowed: [],
+};
+
+/** True if the live list has a packet of a capture point. */
+function seenAt(ring: PacketRing, point: string): boolean {
+  for (let number = ring.first; number < ring.next; number++)
+    if (ring.raw(number).point === point) return true;
+  return false;
 }
 
 const ANY = { af: 'inet', address: '0.0.0.0', length: 0 } as const;
@@ -133,6 +161,40 @@ export class NodeFilters implements FilterHost {
       ? (this.#readings.get(node) ?? emptyReading('off'))
       : await this.#read(node);
     return this.#setsOf(node).textOf(signatureOf(rules, rulesTotal));
+  }
+
+  async whatIf(query: WhatIfQuery): Promise<FilterWhatIf> {
+    const { node: name, text, interface: ifname, direction, capture } = query;
+    const { interfaces } = this.#environment(name);
+    const packets = capture === undefined ? this.#livePackets(name, ifname) : this.#scene.captured(capture);
+    const bytes = captureOf(packets);
+    const job = {
+      file: PF_CONF,
+      generation: '3.7',
+      interfaces,
+      capture: bytes,
+      interface: ifname,
+      direction,
+      files: {},
+    } as const;
+    const result = await runWhatIf({ ...job, text });
+    if ('errors' in result) return { ...NOTHING_TRIED, problems: checkOf(result).problems };
+    const loaded = query.againstLoaded ? await this.loadedText(name) : undefined;
+    if (query.againstLoaded && loaded === undefined)
+      throw new Error('the rules that are loaded are not from this window: there is no text to compare with');
+    const before = loaded === undefined ? undefined : await runWhatIf({ ...job, text: loaded });
+    return shownReport(result, before === undefined || 'errors' in before ? undefined : before);
+  }
+
+  /** Packets of the live list that were seen at an interface of a node, or on its link. */
+  *#livePackets(node: string, ifname: string): Iterable<RawPacket> {
+    const { ring } = this.#scene;
+    const points = [`${node}:${ifname}`, ...this.#scene.pointsOf(node, ifname)];
+    const known = points.find((point) => seenAt(ring, point));
+    for (let number = ring.first; number < ring.next; number++) {
+      const packet = ring.raw(number);
+      if (packet.point === known) yield packet;
+    }
   }
 
   words(): FilterWords {
