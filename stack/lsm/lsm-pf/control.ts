@@ -13,9 +13,9 @@ import type { PfLimit, PfTableAddress, PfTimeout } from '../../filter/pf/ruleset
 import { address4, mask4, text4 } from './address.ts';
 import { clearCounts, limitCounts, reasonCounts } from './counters.ts';
 import { disable, enable, schedule } from './filtering.ts';
-import { clearRule, ruleInfo, sourceInfo, stateId, stateInfo } from './info.ts';
+import { sourceInfo, stateId, stateInfo } from './info.ts';
 import { findKif, makeKif } from './kifs.ts';
-import { IFNAME, anchors, kifs, lists, sourceNodes, stateRecords } from './records.ts';
+import { IFNAME, kifs, sourceNodes, stateRecords } from './records.ts';
 import type { Kif, Pf, SourceNode, State } from './records.ts';
 import { listFingerprints, loadFingerprints } from './os.ts';
 import { removeSource } from './sources.ts';
@@ -42,19 +42,15 @@ import {
   addTables,
   begin,
   commit,
-  findAnchor,
   loadedAltq,
   rollBack,
 } from './transaction.ts';
-import type { Rule } from './rules.ts';
-import { PART, anchorsBelow, anchorPath, eachAnchor, listOfAnchor, rulesAt } from './view.ts';
+import { eachRule } from './view.ts';
+import { MOST_IN_CALL, clearRules, getRules, ruleSets } from './control-rules.ts';
 import { applyQueues, listQueues, removeQueues } from './queues.ts';
 
 const DEBUG = ['none', 'urgent', 'misc', 'loud'] as const;
 const NOTHING = {};
-
-/** Most rules in one call, and most states. */
-const MOST_IN_CALL = 1000;
 
 type Handlers = { [N in PfControl]: (pf: Pf, argument: PfControlIn<N>) => PfControlOut<N> };
 
@@ -97,15 +93,6 @@ function interfaceStatus(name: string, kif: Kif) {
   };
 }
 
-/** All rules of all lists with the anchor they are in. */
-function eachRule(pf: Pf, visit: (rule: Rule, anchor: string) => void): void {
-  eachAnchor(pf, (anchor) => {
-    const path = anchorPath(anchor);
-    for (const part of Object.values(PART))
-      rulesAt(pf, path, part)?.rules.forEach((rule) => visit(rule, path));
-  });
-}
-
 /** How many rules name a table: those of its anchor, and of the main rule set those of all anchors. */
 function rulesOfTable(pf: Pf): (table: Table) => number {
   const uses = new Map<string, number>();
@@ -122,48 +109,6 @@ function rulesOfTable(pf: Pf): (table: Table) => number {
     for (const key of new Set([`${anchor} ${name}`, ` ${name}`])) uses.set(key, (uses.get(key) ?? 0) + 1);
   }
   return (table) => uses.get(`${tableAnchor(table)} ${tableName(table)}`) ?? 0;
-}
-
-function getRules(pf: Pf, { anchor, part, first, count, clear }: PfControlIn<'DIOCGETRULES'>) {
-  const ptr = findAnchor(pf, anchor);
-  if (ptr === 0 && anchor !== '') throw new SystemError(ERRNO.ENOENT, `anchor ${anchor}`);
-  const rules = rulesAt(pf, anchor, PART[part])?.rules ?? [];
-  const list = ptr === 0 ? 0 : listOfAnchor(anchors.get(ptr), PART[part]);
-  const wanted = rules.slice(first, first + Math.min(count, MOST_IN_CALL));
-  const infos = list === 0 ? [] : wanted.map((rule) => ruleInfo(lists.get(list), rule));
-  if (clear === true) wanted.forEach(clearRule);
-  return { total: rules.length, rules: infos };
-}
-
-/** Anchors with rules, and those that rules lead to. */
-function ruleSets(pf: Pf, path: string): string[] {
-  const below = new Set(anchorsBelow(pf, path).map((one) => one.slice(path === '' ? 0 : path.length + 1)));
-  for (const part of Object.values(PART))
-    for (const { source } of rulesAt(pf, path, part)?.rules ?? []) {
-      const name =
-        source.anchor
-          ?.replace(/\/?\*$/, '')
-          .replace(/^\//, '')
-          .split('/')[0] ?? '';
-      if (name !== '') below.add(name);
-    }
-  const used = [...below].filter((name) => isUsed(pf, path === '' ? name : `${path}/${name}`, path, name));
-  return used.sort();
-}
-
-/** True for an anchor that has rules, here or further down, or that a rule of the anchor above names. */
-function isUsed(pf: Pf, full: string, above: string, name: string): boolean {
-  const named = Object.values(PART).some((part) =>
-    (rulesAt(pf, above, part)?.rules ?? []).some(({ source }) => source.anchor?.startsWith(name) === true),
-  );
-  if (named) return true;
-  let found = false;
-  eachAnchor(pf, (anchor) => {
-    const path = anchorPath(anchor);
-    if (path !== full && !path.startsWith(`${full}/`)) return;
-    found ||= Object.values(PART).some((part) => (rulesAt(pf, path, part)?.rules.length ?? 0) > 0);
-  });
-  return found;
 }
 
 function getStates(pf: Pf, { after, count }: PfControlIn<'DIOCGETSTATES'>): PfControlOut<'DIOCGETSTATES'> {
@@ -371,7 +316,7 @@ const handlers: Handlers = {
   },
   DIOCGETRULES: getRules,
   DIOCCLRRULECTRS(pf) {
-    eachRule(pf, clearRule);
+    clearRules(pf);
     return NOTHING;
   },
   DIOCGETRULESETS: (pf, { anchor }) => ({ names: ruleSets(pf, anchor) }),

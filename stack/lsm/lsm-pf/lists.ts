@@ -4,7 +4,7 @@
 import type { PfRule } from '../../filter/pf/ruleset.ts';
 import { RULES_PER_PAGE, lists, ruleStruct } from './records.ts';
 import type { Pf } from './records.ts';
-import { recordsOf } from './rules.ts';
+import { recordsOf } from './rule-list.ts';
 import { nextSerial } from './serial.ts';
 import { allocPages, freePages, storeText } from './text.ts';
 

@@ -17,7 +17,8 @@ import { address4, mask4 } from './address.ts';
 import { matchesFingerprint } from './os.ts';
 import { PROTOCOL, TH_ACK, TH_SYN, pd } from './packet.ts';
 import { ACTION, ADDRESS, SKIP, meets } from './rules.ts';
-import type { HostTest, IdTest, Rule, RuleList } from './rules.ts';
+import type { HostTest, IdTest, Rule } from './rules.ts';
+import type { RuleList } from './rule-list.ts';
 import { matchesTable } from './tables.ts';
 import { PART, anchorsBelow, mainRules, rulesAt, tableOf } from './view.ts';
 
@@ -147,20 +148,38 @@ function findMatch(list: RuleList, from: number): number {
     else if (rule.direction !== 0 && rule.direction !== direction) i = skip[SKIP.direction]!;
     else if (rule.family === 2) i = skip[SKIP.family]!;
     else if (rule.protocol >= 0 && rule.protocol !== protocol) i = skip[SKIP.protocol]!;
-    else if (src.tested && !hostMatches(src, anchor, source)) i = skip[SKIP.sourceAddress]!;
-    else if (src.portOperator !== 0 && !portMatches(src, pd.sourcePort)) i = skip[SKIP.sourcePort]!;
-    else if (dst.tested && !hostMatches(dst, anchor, destination)) i = skip[SKIP.destinationAddress]!;
-    else if (dst.portOperator !== 0 && !portMatches(dst, pd.destinationPort)) i = skip[SKIP.destinationPort]!;
+    else if (src.tested && !hostMatches(src, anchor, source)) i = nextHost(rule, SKIP.sourceAddress, source);
+    else if (src.portOperator !== 0 && !portMatches(src, pd.sourcePort))
+      i = nextPort(rule, SKIP.sourcePort, pd.sourcePort);
+    else if (dst.tested && !hostMatches(dst, anchor, destination))
+      i = nextHost(rule, SKIP.destinationAddress, destination);
+    else if (dst.portOperator !== 0 && !portMatches(dst, pd.destinationPort))
+      i = nextPort(rule, SKIP.destinationPort, pd.destinationPort);
     else if (rule.special && !specialMatches(rule)) i++;
     else return i;
   }
   return i;
 }
 
+/** Where to go on from a rule that another address or port would have met. */
+function nextHost({ skip, runs }: Rule, step: number, address: number): number {
+  const run = runs[step];
+  return run === undefined ? skip[step]! : run.next(skip[step]!, address);
+}
+
+function nextPort({ skip, runs }: Rule, step: number, port: number): number {
+  const run = runs[step];
+  if (run === undefined) return skip[step]!;
+  return hasPorts() ? run.next(skip[step]!, port) : run.behind(skip[step]!);
+}
+
 /** Fragments have no ports, and so do protocols that are neither TCP nor UDP. */
+function hasPorts(): boolean {
+  return !pd.fragment && (pd.protocol === PROTOCOL.tcp || pd.protocol === PROTOCOL.udp);
+}
+
 function portMatches(host: HostTest, port: number): boolean {
-  if (pd.fragment || (pd.protocol !== PROTOCOL.tcp && pd.protocol !== PROTOCOL.udp)) return false;
-  return meets(host.portOperator, host.portA, host.portB, port);
+  return hasPorts() && meets(host.portOperator, host.portA, host.portB, port);
 }
 
 /** The path that an anchor rule of a list leads to, without its wildcard. */

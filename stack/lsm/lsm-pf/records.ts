@@ -90,6 +90,8 @@ export const ruleStruct = struct('pfrule', {
   states: 'u32',
   sourceNodes: 'u32',
   evaluations: 'f64',
+  /** How often this rule and all behind it in the list were looked at, beside what `evaluations` of each says; negative where such a walk ended. */
+  passedOver: 'f64',
   packetsIn: 'f64',
   packetsOut: 'f64',
   bytesIn: 'f64',

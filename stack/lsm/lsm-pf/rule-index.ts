@@ -5,7 +5,7 @@ import { getText } from '../../memory/memory.ts';
 import { nameNumbers } from './names.ts';
 import { ANCHOR_PATH, anchors, lists, pfs, ruleStruct } from './records.ts';
 import type { RuleRecord } from './records.ts';
-import { rulesOf } from './rules.ts';
+import { rulesOf } from './rule-list.ts';
 import type { Rule } from './rules.ts';
 import { setRuleTimeout } from './states.ts';
 import { listOfAnchor } from './view.ts';

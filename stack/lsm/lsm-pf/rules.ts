@@ -1,15 +1,11 @@
 /**
- * Rules as this thread evaluates them: made from the text of their list when first needed, kept until the list is replaced. What is compared for every packet is a number
- * in a field; where the next rule begins that differs in one of the eight first criteria is known (skip steps).
+ * A rule as this thread evaluates it: what is compared for every packet is a number in a field.
  */
-import { interfaceName } from '../../net/ifnet.ts';
-import type { Ifnet } from '../../net/ifnet.ts';
 import type { PfAddress, PfHost, PfOperator, PfPool, PfRule, PfTimeout } from '../../filter/pf/ruleset.ts';
 import { PF_TIMEOUTS } from '../../filter/pf/ruleset.ts';
 import { address4, mask4 } from './address.ts';
-import { RULES_PER_PAGE, lists, pages, ruleStruct } from './records.ts';
-import type { ListRecord, RuleRecord } from './records.ts';
-import { loadText } from './text.ts';
+import { ruleStruct } from './records.ts';
+import type { RuleRecord } from './records.ts';
 
 export const ACTION = { pass: 0, block: 1, scrub: 2, translate: 3, anchor: 4 } as const;
 export const ADDRESS = {
@@ -138,23 +134,24 @@ function idTest(operator: PfOperator | undefined): IdTest | undefined {
   return { operator: OPERATOR[operator.op], a: operator.a, b: operator.b ?? 0 };
 }
 
-/** Which interfaces the rules of a list name: one test for all rules that name the same, asked once for each interface. */
-export class InterfaceTest {
-  readonly name: string | undefined;
-  readonly not: boolean;
+/** The criteria by which rules are skipped. */
+export const SKIP = {
+  interface: 0,
+  direction: 1,
+  family: 2,
+  protocol: 3,
+  sourceAddress: 4,
+  sourcePort: 5,
+  destinationAddress: 6,
+  destinationPort: 7,
+} as const;
 
-  constructor({ interface: named }: PfRule) {
-    this.name = named?.name === 'any' ? undefined : named?.name;
-    this.not = named?.not === true;
-  }
-
-  /** True for the interface that is named, or those of the kind if the name has no number. */
-  matches(interfaceName: string): boolean {
-    const { name } = this;
-    if (name === undefined) return true;
-    const found = /\d$/.test(name) ? interfaceName === name : interfaceName.replace(/\d+$/, '') === name;
-    return found !== this.not;
-  }
+/** Rules that differ in one criterion only (rule-runs.ts). */
+export interface Run {
+  /** The next rule from `from` on that `value` of the packet meets, or the first one behind the run. */
+  next(from: number, value: number): number;
+  /** The first rule behind the run. */
+  behind(from: number): number;
 }
 
 /** A rule. Numbers that are compared for every packet come first. */
@@ -195,8 +192,12 @@ export class Rule {
   readonly timeouts: readonly number[];
   /** True if one of the remaining criteria is to be looked at. */
   readonly special: boolean;
+  /** Where is noted how often it and those behind it were looked at by RuleRun, as a word of f64. */
+  readonly passedOver: number;
   /** Index of the next rule that differs in interface, direction, family, protocol, source address and port, destination address and port. */
   readonly skip: Int32Array = new Int32Array(8);
+  /** By the same criteria: the run of rules that it is in, undefined for none. */
+  readonly runs: (Run | undefined)[] = Array.from({ length: 8 }, () => undefined);
   readonly queue: number;
   readonly priorityQueue: number;
 
@@ -210,6 +211,7 @@ export class Rule {
         : ACTION[source.action];
     this.direction = DIRECTION[source.direction ?? 'any'];
     this.evaluations = (record.ptr + ruleStruct.offsets.evaluations) >>> 3;
+    this.passedOver = (record.ptr + ruleStruct.offsets.passedOver) >>> 3;
     this.family = source.af === undefined ? 0 : source.af === 'inet' ? 1 : 2;
     this.protocol = source.protocol ?? -1;
     this.src = new HostTest(source.source);
@@ -256,122 +258,4 @@ export class Rule {
 export interface RuleNumbers {
   tag(name: string): number;
   queue(name: string): number;
-}
-
-/** The rules of one list. */
-export class RuleList {
-  readonly rules: readonly Rule[];
-  /** Path of the anchor it belongs to. */
-  readonly anchor: string;
-  readonly #tests: readonly InterfaceTest[];
-  /** For the interface that was asked about last: 1 for each test that it meets. */
-  readonly #met: Uint8Array;
-  #metFor = 0;
-  #metGeneration = -1;
-
-  constructor(rules: readonly Rule[], anchor: string) {
-    this.rules = rules;
-    this.anchor = anchor;
-    const tests = new Map<string, number>();
-    const list: InterfaceTest[] = [];
-    for (const rule of rules) {
-      const key = JSON.stringify(rule.source.interface ?? {});
-      let index = tests.get(key);
-      if (index === undefined) {
-        index = list.push(new InterfaceTest(rule.source)) - 1;
-        tests.set(key, index);
-      }
-      rule.interfaceIndex = index;
-    }
-    this.#tests = list;
-    this.#met = new Uint8Array(list.length);
-  }
-
-  /** Which tests (by a rule's interfaceIndex) an interface meets: valid until the next call. `generation` changes when interfaces come or go. */
-  interfacesMet(ifp: Ifnet, generation: number): Uint8Array {
-    if (this.#metFor !== ifp.ptr || this.#metGeneration !== generation) {
-      const name = interfaceName(ifp);
-      this.#tests.forEach((test, i) => (this.#met[i] = test.matches(name) ? 1 : 0));
-      this.#metFor = ifp.ptr;
-      this.#metGeneration = generation;
-    }
-    return this.#met;
-  }
-}
-
-export const SKIP = {
-  interface: 0,
-  direction: 1,
-  family: 2,
-  protocol: 3,
-  sourceAddress: 4,
-  sourcePort: 5,
-  destinationAddress: 6,
-  destinationPort: 7,
-} as const;
-
-/** What two neighbours must have in common to be skipped together, in the order of SKIP. */
-const CRITERIA: readonly ((rule: Rule) => string | number)[] = [
-  ({ source }) => `${source.interface?.name ?? ''} ${source.interface?.not === true}`,
-  ({ direction }) => direction,
-  ({ family }) => family,
-  ({ protocol }) => protocol,
-  ({ source }) => hostKey(source.source),
-  ({ source }) => portKey(source.source),
-  ({ source }) => hostKey(source.destination),
-  ({ source }) => portKey(source.destination),
-];
-
-function hostKey({ address, not }: PfHost): string {
-  return `${not === true ? '!' : ''}${JSON.stringify(address)}`;
-}
-
-function portKey({ port }: PfHost): string {
-  return port === undefined ? '' : `${port.op} ${port.a} ${port.b ?? ''}`;
-}
-
-/** Works out the skip steps, from the last rule to the first. */
-function linkRules(rules: readonly Rule[]): void {
-  CRITERIA.forEach((criterion, step) => {
-    let end = rules.length;
-    let later: string | number | undefined;
-    for (let i = rules.length - 1; i >= 0; i--) {
-      const key = criterion(rules[i]!);
-      if (later !== undefined && key !== later) end = i + 1;
-      later = key;
-      rules[i]!.skip[step] = end;
-    }
-  });
-}
-
-/** The addresses of all counters of a list, in order. */
-export function recordsOf(list: ListRecord): number[] {
-  const found: number[] = [];
-  for (let page = list.records; found.length < list.count; page = pages.get(page).next)
-    for (let i = 0; i < RULES_PER_PAGE && found.length < list.count; i++)
-      found.push(pages.get(page).data + i * ruleStruct.size);
-  return found;
-}
-
-interface Cached {
-  readonly serial: number;
-  readonly made: RuleList;
-}
-const cache: (Cached | undefined)[] = [];
-
-/** The rules of a list, made on first use by this thread. */
-export function rulesOf(ptr: number, anchor: string, numbers: () => RuleNumbers): RuleList {
-  const index = lists.indexOf(ptr);
-  const list = lists.get(ptr);
-  const known = cache[index];
-  if (known?.serial === list.serial) return known.made;
-  const sources = JSON.parse(loadText({ page: list.text, bytes: list.bytes })) as PfRule[];
-  const records = recordsOf(list);
-  const names = numbers();
-  const rules = sources.map((source, i) => new Rule(source, ruleStruct.at(records[i]!), i, names));
-  linkRules(rules);
-  while (cache.length <= index) cache.push(undefined);
-  const made = new RuleList(rules, anchor);
-  cache[index] = { serial: list.serial, made };
-  return made;
 }

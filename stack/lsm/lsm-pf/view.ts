@@ -7,11 +7,11 @@ import type { PfPart } from '../../filter/pf/ruleset.ts';
 import { nameNumbers } from './names.ts';
 import { ANCHOR_PATH, anchorStruct, anchors, pfs } from './records.ts';
 import type { AnchorRecord, Pf } from './records.ts';
-import { rulesOf } from './rules.ts';
-import type { RuleList } from './rules.ts';
+import { rulesOf } from './rule-list.ts';
+import type { RuleList } from './rule-list.ts';
 import { resolveTable, tables } from './tables.ts';
 import type { Table } from './tables.ts';
-import type { HostTest } from './rules.ts';
+import type { HostTest, Rule } from './rules.ts';
 
 export const PART = Object.fromEntries(PF_PARTS.map((part, i) => [part, i])) as Record<PfPart, number>;
 const LISTS = anchorStruct.offsets.lists >>> 2;
@@ -104,4 +104,17 @@ export function tableOf(pf: Pf, anchor: string, host: HostTest): Table | undefin
     host.tableGeneration = pf.generation;
   }
   return host.table === 0 ? undefined : tables.get(host.table);
+}
+
+/** Visits all lists of rules with the path of their anchor. */
+export function eachList(pf: Pf, visit: (rules: readonly Rule[], anchor: string) => void): void {
+  eachAnchor(pf, (anchor) => {
+    const path = anchorPath(anchor);
+    for (const part of Object.values(PART)) visit(rulesAt(pf, path, part)?.rules ?? [], path);
+  });
+}
+
+/** Visits all rules with the path of their anchor. */
+export function eachRule(pf: Pf, visit: (rule: Rule, anchor: string) => void): void {
+  eachList(pf, (rules, anchor) => rules.forEach((rule) => visit(rule, anchor)));
 }
