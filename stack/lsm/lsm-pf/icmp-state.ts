@@ -4,7 +4,16 @@
  */
 import { be16, be32, putBe16, putBe32, u8 } from '../../memory/memory.ts';
 import { PFIL_IN } from '../../net/pfil.ts';
-import { IP_DST, IP_HEADER, IP_PROTO, IP_SRC, IP_SUM, addressAt } from '../../netinet/ip.ts';
+import {
+  IP_DST,
+  IP_HEADER,
+  IP_OFF,
+  IP_OFFMASK,
+  IP_PROTO,
+  IP_SRC,
+  IP_SUM,
+  addressAt,
+} from '../../netinet/ip.ts';
 import { REASON } from './counters.ts';
 import {
   ICMP_HEADER,
@@ -56,6 +65,8 @@ function readQuoted(): Quoted | number {
   if (!contiguous(ip + IP_HEADER)) return REASON.memory;
   const header = (u8[pd.ip + ip]! & 15) << 2;
   const transport = ip + header;
+  // Only the first fragment of a datagram has ports.
+  if ((be16(pd.ip + ip + IP_OFF) & IP_OFFMASK) !== 0) return REASON.fragment;
   if (header < IP_HEADER || pd.length < transport + 8) return REASON.short;
   if (!contiguous(transport + 8)) return REASON.memory;
   const protocol = u8[pd.ip + ip + IP_PROTO]!;

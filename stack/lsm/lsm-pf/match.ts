@@ -24,6 +24,8 @@ import { PART, anchorsBelow, mainRules, rulesAt, tableOf } from './view.ts';
 
 /** Most anchors within each other. */
 const MOST_DEPTH = 64;
+/** Most anchors that one walk enters: each of those that lead to each other would multiply it. */
+const MOST_ENTERED = 16_384;
 
 /** The addresses that an interface has now, as `(if)` and its modifiers mean it: networks in host order. */
 export function dynamicNetworks(
@@ -119,13 +121,18 @@ function specialMatches(rule: Rule): boolean {
   if (rule.user !== undefined && !idMatches(rule.user)) return false;
   if (rule.group !== undefined && !idMatches(rule.group)) return false;
   if (rule.probability < 1 && randomUnit(pd.stack.ptr + RANDOM) > rule.probability) return false;
-  if (rule.source.tagged !== undefined && (filterTag(mbuf(pd.m)) === rule.tagged) === rule.taggedNot)
-    return false;
+  if (rule.source.tagged !== undefined && !tagMatches(rule)) return false;
   if (rule.source.os === undefined) return true;
   const syn = pd.protocol === PROTOCOL.tcp && (pd.flags & (TH_SYN | TH_ACK)) === TH_SYN;
   return syn && matchesFingerprint(rule.source.os);
 }
 const RANDOM = stackStruct.offsets.random;
+
+/** The packet has the tag of the last rule that has matched, decide or not; until then the one that it came with. */
+function tagMatches(rule: Rule): boolean {
+  const tag = pendingTag !== 0 ? pendingTag : filterTag(mbuf(pd.m));
+  return (tag === rule.tagged) !== rule.taggedNot;
+}
 
 /** True if an address is one that the rule names; a network is what most rules name. */
 function hostMatches(host: HostTest, anchor: string, address: number): boolean {
@@ -209,50 +216,81 @@ export interface Verdict {
 export const verdict: Verdict = { rule: undefined, anchor: undefined, path: '' };
 
 /** Walks a list; true once a quick rule has matched. */
-function walk(list: RuleList, part: number, depth: number, outer: Rule | undefined): boolean {
+function walk(list: RuleList, part: number, outer: Rule | undefined): boolean {
   const { rules } = list;
   for (let i = findMatch(list, 0); i < rules.length; i = findMatch(list, i + 1)) {
     const rule = rules[i]!;
     if (pd.fragment && needsMore(rule)) continue;
     if (rule.tag !== 0) pendingTag = rule.tag;
     if (rule.action === ACTION.anchor) {
-      if (enter(list, rule, part, depth, outer ?? rule)) return true;
+      if (enter(list, rule, part, outer ?? rule)) return true;
       continue;
     }
     verdict.rule = rule;
     verdict.anchor = outer;
     verdict.path = list.anchor;
+    matches++;
     if (rule.quick) return true;
   }
   return false;
 }
 /** Tag of the last matching rule: PF puts it on as rules match, whether or not they decide. */
 let pendingTag = 0;
+/** Rules that have matched in this walk, and anchors that it has entered. */
+let matches = 0;
+let entered = 0;
+/** The lists behind anchors that the walk is in now. */
+const within: RuleList[] = [];
+
+/** Begins a walk. */
+function begin(): void {
+  matches = 0;
+  entered = 0;
+  within.length = 0;
+}
+
+/** True if the walk may go into the list behind an anchor: not into one that it is in already, which would not end. */
+function mayEnter(list: RuleList): boolean {
+  return within.length < MOST_DEPTH && ++entered <= MOST_ENTERED && !within.includes(list);
+}
 
 /** Criteria that a fragment without its transport header cannot meet. */
 function needsMore(rule: Rule): boolean {
-  return rule.flagsOf !== 0 || rule.icmpType >= 0 || rule.source.os !== undefined || rule.user !== undefined;
+  const flags = rule.flagsOf !== 0 && pd.protocol === PROTOCOL.tcp;
+  return flags || rule.icmpType >= 0 || rule.source.os !== undefined || rule.user !== undefined;
 }
 
 /** Walks what is behind an anchor rule; true if that ends the walk: a quick rule, or the anchor is quick and something in it has matched. */
-function enter(list: RuleList, rule: Rule, part: number, depth: number, outer: Rule): boolean {
-  if (depth >= MOST_DEPTH) return false;
-  const before = verdict.rule;
+function enter(list: RuleList, rule: Rule, part: number, outer: Rule): boolean {
+  const before = matches;
   for (const inner of listsBehind(list, rule, part)) {
-    if (walk(inner, part, depth + 1, outer)) return true;
+    if (!mayEnter(inner)) continue;
+    within.push(inner);
+    const ended = walk(inner, part, outer);
+    within.pop();
+    if (ended) return true;
   }
-  return rule.quick && verdict.rule !== before;
+  return rule.quick && matches !== before;
 }
 
-/** Finds the filter rule that decides about the packet at hand; the answer is in `verdict`. Returns the tag that matching rules have put on it, 0 for none. */
-export function matchFilter(part: number): number {
+/** Begins with a packet that no rule has put a tag on yet. */
+export function beginTags(): void {
+  pendingTag = 0;
+}
+
+/** The tag that matching rules have put on the packet at hand, 0 for none. */
+export function tagOfRules(): number {
+  return pendingTag;
+}
+
+/** Finds the filter rule that decides about the packet at hand; the answer is in `verdict`. */
+export function matchFilter(part: number): void {
   verdict.rule = undefined;
   verdict.anchor = undefined;
   verdict.path = '';
-  pendingTag = 0;
+  begin();
   const main = mainRules(pd.pf, part);
-  if (main !== undefined) walk(main, part, 0, undefined);
-  return pendingTag;
+  if (main !== undefined) walk(main, part, undefined);
 }
 
 /** What a walk of translation rules has found. */
@@ -265,24 +303,23 @@ interface Translation {
 /** The first rule of a part (nat, binat, rdr, scrub) that matches; rules with `no` end the walk without an answer. */
 export function matchFirst(part: number): Translation | undefined {
   const main = mainRules(pd.pf, part);
-  const found = main === undefined ? undefined : first(main, part, 0, undefined);
+  begin();
+  const found = main === undefined ? undefined : first(main, part, undefined);
   return found === undefined || found.rule.source.no === true ? undefined : found;
 }
 
-function first(
-  list: RuleList,
-  part: number,
-  depth: number,
-  outer: Rule | undefined,
-): Translation | undefined {
+function first(list: RuleList, part: number, outer: Rule | undefined): Translation | undefined {
   const { rules } = list;
   const find = part === PART.binat && pd.direction === PFIL_IN ? findInward : findMatch;
   for (let i = find(list, 0); i < rules.length; i = find(list, i + 1)) {
     const rule = rules[i]!;
+    if (rule.tag !== 0) pendingTag = rule.tag;
     if (rule.action !== ACTION.anchor) return { rule, anchor: outer, path: list.anchor };
-    if (depth >= MOST_DEPTH) continue;
     for (const inner of listsBehind(list, rule, part)) {
-      const found = first(inner, part, depth + 1, outer ?? rule);
+      if (!mayEnter(inner)) continue;
+      within.push(inner);
+      const found = first(inner, part, outer ?? rule);
+      within.pop();
       if (found !== undefined) return found;
     }
   }
@@ -293,28 +330,31 @@ function first(
 function findInward(list: RuleList, from: number): number {
   const { rules } = list;
   const met = list.interfacesMet(pd.ifp, pd.pf.generation);
-  for (let i = from; i < rules.length; i++) {
+  let i = from;
+  while (i < rules.length) {
     const rule = rules[i]!;
+    const { skip } = rule;
     f64[rule.evaluations]!++;
-    if (met[rule.interfaceIndex] === 1 && inwardMatches(list, rule)) return i;
+    if (met[rule.interfaceIndex] === 0) i = skip[SKIP.interface]!;
+    else if (rule.direction !== 0 && rule.direction !== pd.direction) i = skip[SKIP.direction]!;
+    else if (rule.family === 2) i = skip[SKIP.family]!;
+    else if (rule.protocol >= 0 && rule.protocol !== pd.protocol) i = skip[SKIP.protocol]!;
+    else if (rule.action === ACTION.anchor) return i;
+    else if (!addressMatches(rule.dst, list.anchor, pd.source)) i = skip[SKIP.destinationAddress]!;
+    else if (!inwardMatches(list, rule)) i++;
+    else return i;
   }
-  return rules.length;
+  return i;
 }
 
 function inwardMatches(list: RuleList, rule: Rule): boolean {
-  if (rule.family === 2 || (rule.direction !== 0 && rule.direction !== pd.direction)) return false;
-  if (rule.protocol >= 0 && rule.protocol !== pd.protocol) return false;
-  if (rule.action === ACTION.anchor) return true;
-  if (!addressMatches(rule.dst, list.anchor, pd.source)) return false;
   const target = rule.pool?.addresses[0]?.address;
   // A rule with `no` has no target: what it exempts is its own side.
   const isMeant =
     target === undefined
       ? addressMatches(rule.src, list.anchor, pd.destination)
       : inTarget(target, pd.destination);
-  if (!isMeant) return false;
-  if (rule.source.tagged === undefined) return true;
-  return (filterTag(mbuf(pd.m)) === rule.tagged) !== rule.taggedNot;
+  return isMeant && (rule.source.tagged === undefined || tagMatches(rule));
 }
 
 function inTarget(target: PfAddress, address: number): boolean {

@@ -8,7 +8,7 @@ import { PFIL_OUT } from '../../net/pfil.ts';
 import { IP_DST, IP_SRC } from '../../netinet/ip.ts';
 import { REASON } from './counters.ts';
 import { holdList } from './lists.ts';
-import { matchFilter, verdict } from './match.ts';
+import { beginTags, matchFilter, tagOfRules, verdict } from './match.ts';
 import { beginNormalise, wantsTcpNormalised } from './normalise-tcp.ts';
 import { outcome, refuse } from './outcome.ts';
 import {
@@ -76,7 +76,6 @@ function answerBlocked(rule: Rule): void {
     return;
   }
   if (pd.protocol === PROTOCOL.icmp || rule.returns === RETURN['return-rst']) return;
-  if (rule.returns === RETURN.return && pd.protocol !== PROTOCOL.udp) return;
   const code = source.return?.kind === 'return-icmp' ? source.return.icmp : PORT_UNREACHABLE;
   sendIcmpError(code >>> 8, code & 0xff);
 }
@@ -208,7 +207,7 @@ function makeState(
     (rule?.allowOpts === true ? STATE_ALLOW_OPTS : 0) |
     (wantsTcpNormalised() ? STATE_NORMALISE : 0) |
     (options?.noSync === true ? STATE_NO_SYNC : 0);
-  state.log = rule?.log ?? 0;
+  state.log = Math.max(rule?.log ?? 0, translated?.rule.log ?? 0);
   state.tag = outcome.tag;
   state.queue = rule?.queue ?? 0;
   state.priorityQueue = rule?.priorityQueue ?? 0;
@@ -246,6 +245,7 @@ function proxies(state: State): boolean {
 
 /** Decides about a packet that belongs to no state. */
 export function testRules(): void {
+  beginTags();
   const translated = pd.fragment ? undefined : translate();
   if (translated === 'drop') {
     refuse(REASON.memory);
@@ -253,11 +253,11 @@ export function testRules(): void {
   }
   outcome.nat = translated?.rule;
   const passes = translated?.rule.source.translationPass === true;
-  const tag = passes ? 0 : matchFilter(PART.filter);
+  if (!passes) matchFilter(PART.filter);
   const rule = passes ? undefined : verdict.rule;
   outcome.rule = rule ?? (passes ? translated.rule : undefined);
   outcome.anchor = passes ? translated.anchor : verdict.anchor;
-  outcome.tag = tag !== 0 ? tag : (translated?.rule.tag ?? 0);
+  outcome.tag = tagOfRules();
   outcome.log = (rule?.log ?? 0) > 0 || (passes && translated.rule.log > 0);
   outcome.queue = rule?.queue ?? 0;
   outcome.priorityQueue = rule?.priorityQueue ?? 0;

@@ -46,10 +46,9 @@ export function refuseTcpNormalised(): void {
 }
 
 /** False for flags that make no sense together. */
-function flagsMakeSense(): boolean {
-  const { flags } = pd;
-  if ((flags & TH_SYN) !== 0) return (flags & (TH_RST | TH_FIN)) === 0;
-  if ((flags & (TH_ACK | TH_RST)) === 0) return false;
+function flagsMakeSense(flags: number): boolean {
+  if ((flags & TH_SYN) !== 0 && (flags & TH_RST) !== 0) return false;
+  if ((flags & (TH_SYN | TH_ACK | TH_RST)) === 0) return false;
   return (flags & TH_ACK) !== 0 || (flags & (TH_FIN | TH_PUSH | TH_URG)) === 0;
 }
 
@@ -70,13 +69,17 @@ function limitSegment(most: number): void {
 /** Scrubs the segment at hand, if it is one; false if it is to be dropped. */
 export function scrubTcp(options: PfScrubOptions): boolean {
   if (pd.protocol !== PROTOCOL.tcp || pd.fragment || pd.tcpHeader === 0) return true;
-  if (!flagsMakeSense()) return false;
+  // A connection does not end as it begins: that FIN is taken off.
+  const flags = (pd.flags & TH_SYN) !== 0 ? pd.flags & ~TH_FIN : pd.flags;
+  if (!flagsMakeSense(flags)) return false;
   wanted = options.reassembleTcp === true;
   const stray = (u8[pd.transport + TCP_OFF]! & RESERVED) !== 0;
-  const urgent = (pd.flags & TH_URG) === 0 && be16(pd.transport + TCP_URGENT) !== 0;
-  if (!stray && !urgent && options.maxMss === undefined) return true;
+  const urgent = (flags & TH_URG) === 0 && be16(pd.transport + TCP_URGENT) !== 0;
+  if (!stray && !urgent && flags === pd.flags && options.maxMss === undefined) return true;
   if (!mine(pd.header + pd.tcpHeader)) return true;
   if (stray) setWord(pd.transport + TCP_OFF, be16(pd.transport + TCP_OFF) & ~(RESERVED << 8));
+  if (flags !== pd.flags) setWord(pd.transport + TCP_OFF, (be16(pd.transport + TCP_OFF) & 0xff00) | flags);
+  pd.flags = flags;
   if (urgent) setWord(pd.transport + TCP_URGENT, 0);
   if (options.maxMss !== undefined && (pd.flags & TH_SYN) !== 0) limitSegment(options.maxMss);
   return true;

@@ -18,6 +18,10 @@ import { stateRecords } from './records.ts';
 
 const OUTPUT = ownerTag('output');
 
+/** How often a packet is sent another way before it counts as going round in circles. */
+const MOST_TURNS = 4;
+let turns = 0;
+
 interface Hop {
   readonly ifp: Ifnet;
   readonly nexthop: number;
@@ -42,7 +46,7 @@ function byRule(): Hop | undefined {
       ? undefined
       : { ifp: ifnets.get(routeIfp), nexthop: routeTo !== 0 ? routeTo : pd.destination };
   }
-  const mapped = mapAddress(pool, '', rule.record, pd.source, POOL_KIND.route);
+  const mapped = mapAddress(pool, rule.anchor, rule.record, pd.source, POOL_KIND.route);
   const ifp = findInterface(pd.stack, mapped?.choice.interface ?? '');
   if (mapped === undefined || ifp === undefined) return undefined;
   return { ifp, nexthop: mapped.choice.address !== 0 ? mapped.choice.address : pd.destination };
@@ -67,13 +71,15 @@ export function divert(m: number, filter: (stack: Stack, m: number, ifp: Ifnet) 
   const sent = duplicates ? mCopyPacket(OUTPUT, m) : m;
   const kept = duplicates ? m : 0;
   if (sent === 0) return kept;
-  if (hop === undefined) {
+  if (hop === undefined || turns === MOST_TURNS) {
     mFree(sent);
     return kept;
   }
   // Out by the interface where it would leave anyway: it has been seen.
   const seen = direction === PFIL_OUT && hop.ifp.ptr === own.ptr;
+  turns++;
   const filtered = seen ? sent : filter(stack, sent, hop.ifp);
+  turns--;
   const status =
     filtered === 0 ? ERRNO.EHOSTUNREACH : transmitFiltered(stack, filtered, hop.ifp, hop.nexthop);
   if (!duplicates) pfilTaken(status);

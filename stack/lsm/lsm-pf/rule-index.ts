@@ -27,7 +27,8 @@ export function ruleByRecord(ptr: number): Rule {
   const record = recordOf(ptr);
   const list = lists.get(record.list);
   const pf = pfs.get(list.pf);
-  return rulesOf(record.list, '', () => nameNumbers(pf)).rules[record.number]!;
+  const anchor = (): string => anchorOfRecord(ptr) ?? '';
+  return rulesOf(record.list, anchor, () => nameNumbers(pf)).rules[record.number]!;
 }
 
 /** The path of the anchor that a record's list is loaded into; undefined if it is not any more. */

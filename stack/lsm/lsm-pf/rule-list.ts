@@ -47,6 +47,7 @@ export class RuleList {
     const tests = new Map<string, number>();
     const list: InterfaceTest[] = [];
     for (const rule of rules) {
+      rule.anchor = anchor;
       const key = JSON.stringify(rule.source.interface ?? {});
       let index = tests.get(key);
       if (index === undefined) {
@@ -125,7 +126,7 @@ interface Cached {
 const cache: (Cached | undefined)[] = [];
 
 /** The rules of a list, made on first use by this thread. */
-export function rulesOf(ptr: number, anchor: string, numbers: () => RuleNumbers): RuleList {
+export function rulesOf(ptr: number, anchor: () => string, numbers: () => RuleNumbers): RuleList {
   const index = lists.indexOf(ptr);
   const list = lists.get(ptr);
   const known = cache[index];
@@ -137,7 +138,7 @@ export function rulesOf(ptr: number, anchor: string, numbers: () => RuleNumbers)
   linkRules(rules);
   findRuns(rules);
   while (cache.length <= index) cache.push(undefined);
-  const made = new RuleList(rules, anchor);
+  const made = new RuleList(rules, anchor());
   cache[index] = { serial: list.serial, made };
   return made;
 }

@@ -163,6 +163,8 @@ export class Rule {
   readonly direction: number;
   /** Which of the interface conditions of its list it has (InterfaceTest). */
   interfaceIndex = 0;
+  /** Path of the anchor that it is in. */
+  anchor = '';
   /** Where its evaluations are counted, as a word of f64. */
   readonly evaluations: number;
   /** 0 any; 1 IPv4; 2 IPv6, which no packet here is. */

@@ -324,7 +324,7 @@ export function newState(pf: Pf): number {
   return stateRecords.alloc();
 }
 
-/** Own time-outs of a state's rule, by index; -1 where it has none; and its adaptive limits. Set by whoever knows rules. */
+/** Own time-outs of a state's rule, by index; 0 or less where it has none; and its adaptive limits. Set by whoever knows rules. */
 let ruleTimeout: (rule: number, index: number) => number = () => -1;
 
 /** Says how the time-out of a rule, by its counters, is found. */
@@ -335,7 +335,7 @@ export function setRuleTimeout(find: (rule: number, index: number) => number): v
 /** When a state expires, ns. */
 export function expiryOf(pf: Pf, state: State): number {
   const own = state.rule === 0 ? -1 : ruleTimeout(state.rule, state.timeout);
-  const seconds = own >= 0 ? own : timeoutOf(pf, state.timeout);
+  const seconds = own > 0 ? own : timeoutOf(pf, state.timeout);
   let start = state.rule === 0 ? -1 : ruleTimeout(state.rule, TIMEOUT['adaptive.start']);
   let end: number;
   let count: number;

@@ -7,9 +7,10 @@ import { now } from '../../runtime/clock.ts';
 import { random32 } from '../../runtime/random.ts';
 import { stackStruct } from '../../net/stack.ts';
 import { REASON } from './counters.ts';
+import { normaliseTcp } from './normalise-tcp.ts';
 import { modulateSack } from './tcp-sack.ts';
 import { TCP_ACK, TCP_SEQ, TCP_WIN, TH_ACK, TH_FIN, TH_RST, TH_SYN, mine, pd, setTcpWord } from './packet.ts';
-import { peerOf, stateRecords } from './records.ts';
+import { STATE_NORMALISE, peerOf, stateRecords } from './records.ts';
 import type { Peer, State } from './records.ts';
 import { sendSegment } from './respond.ts';
 import { SCALE_KNOWN, SCALE_MASK, span, windowScale } from './segment.ts';
@@ -156,6 +157,7 @@ export function trackTcp(state: State): TcpVerdict {
     original === (src.low + 1) >>> 0 ||
     original === (src.low - 1) >>> 0;
   if (inWindow && exactReset) {
+    if (!isNormal(state)) return refuse(REASON['bad-timestamp']);
     advance(src, dst, window, end, ack, srcShift);
     if ((flags & TH_SYN) !== 0 && src.state < TCPS.synSent) src.state = TCPS.synSent;
     if ((flags & TH_FIN) !== 0 && src.state < TCPS.closing) src.state = TCPS.closing;
@@ -176,6 +178,7 @@ export function trackTcp(state: State): TcpVerdict {
     seqGeq((src.high + ACK_WINDOW) >>> 0, end) &&
     seqGeq(seq, (src.low - ACK_WINDOW) >>> 0);
   if (loose) {
+    if (!isNormal(state)) return refuse(REASON['bad-timestamp']);
     // The other side has not spoken yet, or has finished: nothing is learned about what it may send.
     if (src.window < window) src.window = window;
     if (seqGt(end, src.low)) src.low = end;
@@ -205,6 +208,11 @@ export function trackTcp(state: State): TcpVerdict {
   return refuse(REASON['state-mismatch']);
 }
 const RANDOM = stackStruct.offsets.random;
+
+/** Evens out a segment that lies where it may, if a scrub rule says so; false if its timestamp shows that it does not belong there. */
+function isNormal(state: State): boolean {
+  return (state.flags & STATE_NORMALISE) === 0 || normaliseTcp(state);
+}
 
 function advance(src: Peer, dst: Peer, window: number, end: number, ack: number, srcShift: number): void {
   if (src.window < window) src.window = window;

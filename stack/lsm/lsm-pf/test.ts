@@ -10,7 +10,7 @@ import type { Stack } from '../../net/stack.ts';
 import { REASON, countReason } from './counters.ts';
 import { countKif, kifOf } from './kifs.ts';
 import { logPacket } from './log.ts';
-import { testRules } from './new-state.ts';
+import { isForward, testRules } from './new-state.ts';
 import { scrub } from './normalise.ts';
 import { beginOutcome, countRule, outcome, refuse } from './outcome.ts';
 import {
@@ -49,14 +49,16 @@ function stationDetail(): number {
   return (number << 3) | (inAnchor ? 4 : 0) | (state !== 0 ? 2 : 0) | (pass ? 0 : 1);
 }
 
-/** Counts the addresses of a rule that are in tables. */
+/** Counts the addresses of a rule that are in tables: of an answer to what the rule has let pass the other way round. */
 function countTables(rule: Rule): void {
   const out = pd.direction === PFIL_OUT;
   const fate = outcome.pass ? 1 : 0;
-  const source = rule.src.kind === TABLE ? tableOf(pd.pf, '', rule.src) : undefined;
-  if (source !== undefined) countTraffic(source, pd.source, out, fate, pd.length);
-  const destination = rule.dst.kind === TABLE ? tableOf(pd.pf, '', rule.dst) : undefined;
-  if (destination !== undefined) countTraffic(destination, pd.destination, out, fate, pd.length);
+  const forward = isForward(outcome.state);
+  const source = rule.src.kind === TABLE ? tableOf(pd.pf, rule.anchor, rule.src) : undefined;
+  if (source !== undefined) countTraffic(source, forward ? pd.source : pd.destination, out, fate, pd.length);
+  const destination = rule.dst.kind === TABLE ? tableOf(pd.pf, rule.anchor, rule.dst) : undefined;
+  if (destination !== undefined)
+    countTraffic(destination, forward ? pd.destination : pd.source, out, fate, pd.length);
 }
 const TABLE = 2;
 

@@ -60,7 +60,13 @@ function viewOf(pf: Pf): PfView {
     const path = anchorPath(anchor);
     const lists = PF_PARTS.map((_, part) => {
       const list = listOfAnchor(anchor, part);
-      return list === 0 ? undefined : rulesOf(list, path, () => nameNumbers(pf));
+      return list === 0
+        ? undefined
+        : rulesOf(
+            list,
+            () => path,
+            () => nameNumbers(pf),
+          );
     });
     found.set(path, { path, lists });
   });

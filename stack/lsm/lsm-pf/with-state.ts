@@ -6,7 +6,6 @@ import { PFIL_IN } from '../../net/pfil.ts';
 import { IP_DST, IP_SRC } from '../../netinet/ip.ts';
 import { REASON } from './counters.ts';
 import { testIcmpError } from './icmp-state.ts';
-import { normaliseTcp } from './normalise-tcp.ts';
 import { outcome, refuse } from './outcome.ts';
 import { connectionMade } from './overload.ts';
 import {
@@ -22,7 +21,7 @@ import {
   setAddress,
   setPort,
 } from './packet.ts';
-import { STATE_ALLOW_OPTS, STATE_NORMALISE, peerOf, stateRecords } from './records.ts';
+import { STATE_ALLOW_OPTS, peerOf, stateRecords } from './records.ts';
 import type { State } from './records.ts';
 import { ruleByRecord } from './rule-index.ts';
 import { TIMEOUT, countState, findState } from './states.ts';
@@ -76,7 +75,6 @@ function follow(state: State): boolean {
         outcome.state = 0;
         return refuse(REASON.match, true);
       }
-      if ((state.flags & STATE_NORMALISE) !== 0 && !normaliseTcp(state)) return refuse(REASON.normalize);
       return trackTcp(state) === 'pass' || refuse(dropReason);
     case PROTOCOL.udp:
       trackDatagram(state, TIMEOUT['udp.single'], TIMEOUT['udp.multiple']);
@@ -91,6 +89,9 @@ function follow(state: State): boolean {
   }
 }
 
+/** A rule that logs every packet of its states (Rule.log). */
+const LOG_ALL = 2;
+
 /** What a state's rule says of its packets. */
 function takeFromState(state: State): void {
   outcome.state = state.ptr;
@@ -98,10 +99,13 @@ function takeFromState(state: State): void {
   outcome.queue = state.queue;
   outcome.priorityQueue = state.priorityQueue;
   outcome.nat = state.natRule === 0 ? undefined : ruleByRecord(state.natRule);
-  if (state.rule === 0) return;
+  outcome.log = state.log === LOG_ALL;
+  if (state.rule === 0) {
+    if (outcome.log) outcome.rule = outcome.nat;
+    return;
+  }
   outcome.rule = ruleByRecord(state.rule);
   outcome.anchor = state.anchorRule === 0 ? undefined : ruleByRecord(state.anchorRule);
-  outcome.log = state.log === 2;
 }
 
 /** An ICMP error goes with the packet it is about. */
@@ -115,7 +119,15 @@ function testError(): boolean {
   const state = stateRecords.get(found.state);
   takeFromState(state);
   countState(state, pd.direction, pd.length);
+  refuseOptions(state);
   return true;
+}
+
+/** Options of IP pass only by a state that allows them. */
+function refuseOptions(state: State): void {
+  if (!pd.options || (state.flags & STATE_ALLOW_OPTS) !== 0) return;
+  outcome.log = true;
+  refuse(REASON['ip-option']);
 }
 
 /** True if a state decides about the packet at hand; the outcome says how. */
@@ -127,7 +139,7 @@ export function testState(): boolean {
   takeFromState(state);
   if (!follow(state)) return true;
   countState(state, pd.direction, pd.length);
-  if (pd.options && (state.flags & STATE_ALLOW_OPTS) === 0) refuse(REASON['ip-option']);
-  else if (!translateByState(state)) refuse(REASON.memory);
+  refuseOptions(state);
+  if (outcome.pass && !translateByState(state)) refuse(REASON.memory);
   return true;
 }

@@ -242,3 +242,23 @@ test('checksums that are wrong are a reason to drop', async () => {
   expect((await ioctl('DIOCGETSTATUS', {})).reasons['proto-cksum']).toBe(1);
   expect(await states()).toEqual([]);
 });
+
+test('return answers what is neither TCP, UDP nor ICMP with port unreachable', async () => {
+  await load('block return in\n');
+  const gre = ipv4({ source: INSIDE, destination: OUTSIDE, protocol: 47, payload: Buffer.alloc(16) });
+  expect((await through(inside, gre, inside))!.icmp).toMatchObject({ type: 3, code: 3 });
+  expect(await through(inside, echo(INSIDE, OUTSIDE, 8, 1), inside)).toBeUndefined();
+});
+
+test('a tag is there for the rules behind the one that puts it on, which need not decide', async () => {
+  await load(
+    'pass in on en0\npass in on en0 proto udp to port 53 keep state tag DNS\nblock in on en0 tagged DNS\npass in on en0 proto udp to port 55 keep state tag NTP\nblock in on en0 proto udp to port 55\n',
+  );
+  expect(await passes(inside, out(53), outside)).toBe(false);
+  expect(await passes(inside, out(54), outside)).toBe(true);
+  await load(
+    'pass in keep state tag A\npass in proto udp to port 1 keep state tag B\nblock out\npass out tagged A keep state\n',
+  );
+  expect(await passes(inside, out(1), outside)).toBe(false);
+  expect(await passes(inside, out(2), outside)).toBe(true);
+});

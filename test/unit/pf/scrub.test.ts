@@ -133,7 +133,7 @@ test('max-mss limits what a SYN announces', async () => {
   expect(segment((await through(inside, syn(536), outside))!).options.readUInt16BE(2)).toBe(536);
 });
 
-test.each(['SF', 'SR', '', 'F', 'P', 'U'])('flags %s make no sense', async (flags) => {
+test.each(['SR', 'SRF', '', 'F', 'P', 'U'])('flags %s make no sense', async (flags) => {
   const odd = tcp({ source: INSIDE, destination: OUTSIDE, sourcePort: 1, port: 2, flags });
   expect(await passes(inside, odd, outside)).toBe(true);
   await load('scrub in all\n');
@@ -176,4 +176,54 @@ test('what is scrubbed still connects', async () => {
   const [a, b] = [sideOf(inside, INSIDE, 4000, 1000), sideOf(outside, OUTSIDE, 80, 9000)];
   await connect(a, b);
   expect(await say(a, b, 'P.', { payload: Buffer.from('data') })).toBeDefined();
+});
+
+test('a segment that begins and ends a connection only begins it', async () => {
+  const odd = tcp({ source: INSIDE, destination: OUTSIDE, sourcePort: 1, port: 2, flags: 'SF' });
+  await load('scrub in all\nblock in\npass in proto tcp flags S/SF\n');
+  expect(segment((await through(inside, odd, outside))!).flags).toBe('S');
+});
+
+test('stray bits and urgent pointers that mean nothing are cleared', async () => {
+  const odd = tcp({ source: INSIDE, destination: OUTSIDE, sourcePort: 1, port: 2, flags: '.', seq: 1 });
+  odd[20 + 12]! |= 0x0f;
+  odd.writeUInt16BE(77, 20 + 18);
+  // One's complement: what is added to the words that the sum covers is taken from it.
+  const sum = (odd.readUInt16BE(20 + 16) + 0xffff * 2 - 0x0f00 - 77) % 0xffff;
+  odd.writeUInt16BE(sum, 20 + 16);
+  await load('scrub in all\n');
+  const { payload } = (await through(inside, odd, outside))!;
+  expect([payload[12]! & 0x0f, payload.readUInt16BE(18)]).toEqual([0, 0]);
+});
+
+test('a timestamp that is out of time is a reason to drop; one outside of the window says nothing', async () => {
+  await load('scrub on en0 all reassemble tcp\npass in on en0 proto tcp keep state\n');
+  const [a, b] = [sideOf(inside, INSIDE, 4000, 1000), sideOf(outside, OUTSIDE, 80, 9000)];
+  const stamp = (value: number): number[] => {
+    const bytes = Buffer.alloc(12);
+    bytes.set([1, 1, 8, 10]);
+    bytes.writeUInt32BE(value, 4);
+    return [...bytes];
+  };
+  await say(a, b, 'S', { options: stamp(100_000) });
+  a.seq++;
+  b.ack = a.seq;
+  const answer = (await say(b, a, 'S.', { options: stamp(7) }))!;
+  b.seq++;
+  a.ack = (answer.seq + 1) >>> 0;
+  await say(a, b, '.', { options: stamp(100_000) });
+  const data = { payload: Buffer.from('x') };
+  // From far outside of the window, with a time long after: forged, and forgotten.
+  expect(await say(a, b, 'P.', { ...data, seq: a.seq + 900_000, options: stamp(900_000) })).toBeUndefined();
+  expect(await say(a, b, 'P.', { ...data, options: stamp(100_001) })).toBeDefined();
+  a.seq++;
+  expect(await say(a, b, 'P.', { ...data, options: stamp(1) })).toBeUndefined();
+  const { reasons } = await ioctl('DIOCGETSTATUS', {});
+  expect([reasons['state-mismatch'], reasons['bad-timestamp']]).toEqual([1, 1]);
+});
+
+test('a fragment of UDP meets rules that ask for flags of TCP', async () => {
+  // With 4.2 a rule that keeps state has `flags S/SA` unless it says otherwise.
+  await load('block in\npass in on en0\n', '4.2');
+  expect(await send(fragment(0, 504), fragment(504, 1008))).toHaveLength(2);
 });

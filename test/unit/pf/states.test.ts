@@ -164,6 +164,15 @@ test('time-outs of a rule are those of its states', async () => {
   expect(await states()).toEqual([]);
 });
 
+test('a time-out of 0 of a rule is that of all rules', async () => {
+  await load('pass in on en0 proto udp keep state (udp.first 0)\npass out\n');
+  await passes(inside, datagram(INSIDE, 4000, OUTSIDE, 53), outside);
+  await pass(45 * SECOND);
+  expect(await states()).toHaveLength(1);
+  await pass(25 * SECOND);
+  expect(await states()).toEqual([]);
+});
+
 test('adaptive time-outs shorten the lives of states when there are many', async () => {
   await load(
     'set timeout { adaptive.start 10, adaptive.end 30, udp.first 100, interval 1 }\npass in on en0 proto udp keep state\npass out\n',
@@ -286,6 +295,17 @@ test('an ICMP error passes with the connection that it quotes, and only then', a
   await passes(inside, sent, outside);
   expect(await passes(outside, error(sent), inside)).toBe(true);
   expect(await passes(outside, error(datagram(INSIDE, 4001, OUTSIDE, 53)), inside)).toBe(false);
+});
+
+test('an ICMP error about a later fragment tells nothing of ports, and is dropped', async () => {
+  await load(KEEP);
+  const sent = datagram(INSIDE, 4000, OUTSIDE, 53);
+  await passes(inside, sent, outside);
+  const later = datagram(INSIDE, 4000, OUTSIDE, 53, { offset: 800 });
+  const payload = icmp(3, 3, 0, later.subarray(0, 28));
+  const error = ipv4({ source: '192.0.2.77', destination: INSIDE, protocol: 1, payload });
+  expect(await passes(outside, error, inside)).toBe(false);
+  expect((await ioctl('DIOCGETSTATUS', {})).reasons.fragment).toBe(1);
 });
 
 test('an ICMP error about a segment must quote a number that was sent', async () => {

@@ -165,3 +165,26 @@ test('ten thousand networks: each address finds the longest', async () => {
   }
   expect(await ioctl('DIOCRCLRADDRS', { anchor: '', table: 'many' })).toEqual({ deleted: 10_000 });
 });
+
+test('answers count for the addresses that the rule of their state names', async () => {
+  await load(
+    'table <us> { 10.0.0.2 }\ntable <them> { 192.0.2.2 }\npass in on en0 from <us> to <them> keep state\n',
+  );
+  await passes(inside, from(INSIDE), outside);
+  await passes(outside, datagram(OUTSIDE, 53, INSIDE, 4000), inside);
+  for (const table of ['us', 'them']) {
+    const [info] = await ioctl('DIOCRGETTSTATS', { anchor: '', table });
+    expect(info!.traffic).toMatchObject({ inPass: { packets: 1 }, outPass: { packets: 1 } });
+    const { addresses } = await ioctl('DIOCRGETASTATS', { anchor: '', table, first: 0, count: 1 });
+    expect(addresses[0]!.traffic).toMatchObject({ inPass: { packets: 1 }, outPass: { packets: 1 } });
+  }
+});
+
+test('a table of an anchor counts for the rules of that anchor, not the one of the same name outside', async () => {
+  await load('table <us> { 10.0.0.2 }\nblock in on en1 from <us>\nanchor services\n');
+  await load('table <us> { 10.0.0.2 }\npass in on en0 from <us>\n', '3.7', 'services');
+  await passes(inside, from(INSIDE), outside);
+  const packets = async (anchor: string): Promise<number> =>
+    (await ioctl('DIOCRGETTSTATS', { anchor, table: 'us' }))[0]!.traffic.inPass.packets;
+  expect([await packets('services'), await packets('')]).toEqual([1, 0]);
+});

@@ -265,3 +265,28 @@ test('a connection of the firewall itself is translated, too', async () => {
   // The reset that answers comes from the firewall's own address: it belongs to nobody's state.
   expect(outside.take().map(({ source }) => source)).toEqual(['192.0.2.50']);
 });
+
+test('filter rules see the tag of a translation', async () => {
+  await load(
+    'rdr on en1 inet proto udp from any to 192.0.2.1 port 53 tag REDIRECTED -> 10.0.0.2\nblock in on en1\npass in on en1 tagged REDIRECTED keep state\n',
+  );
+  expect(await passes(outside, datagram(OUTSIDE, 5, FW_OUT, 53), inside)).toBe(true);
+  expect(await passes(outside, datagram(OUTSIDE, 5, INSIDE, 53), inside)).toBe(false);
+});
+
+test('of binat rules for packets in, too, those are skipped that are like one that was not met', async () => {
+  const others = [7, 8, 9].map(
+    (host) => `binat on en2 inet from 10.0.0.${host} to any -> 198.51.100.${host}\n`,
+  );
+  await load(`${others.join('')}binat on en1 inet from 10.0.0.2 to any -> 192.0.2.9\n`);
+  expect(await passes(outside, echo(OUTSIDE, '192.0.2.9', 8, 3), inside)).toBe(true);
+  expect((await rules('binat')).map(({ evaluations }) => evaluations).slice(0, 4)).toEqual([2, 0, 0, 2]);
+});
+
+test('packets that rules send round in circles are dropped', async () => {
+  await load(
+    'pass out on en1 route-to (en2 198.51.100.2) inet proto udp\npass out on en2 route-to (en1 192.0.2.2) inet proto udp\n',
+  );
+  expect(await passes(inside, out(), outside)).toBe(false);
+  expect(await passes(inside, echo(INSIDE, OUTSIDE, 8, 1), outside)).toBe(true);
+});
