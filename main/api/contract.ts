@@ -32,6 +32,8 @@ export const maxLabTextLength = 4 * 1024 * 1024;
 export const maxConsoleInputLength = 64 * 1024;
 /** The longest choice of packets to follow, in characters. */
 export const maxJourneyChoiceLength = 200;
+/** Packets of a capture that a window shows: the first ones. */
+export const maxCapturePackets = 200_000;
 /** The most packets one request of a capture's list may ask for. */
 export const maxSummariesPerRequest = 5_000;
 

@@ -23,6 +23,8 @@ const node = v.pipe(v.string(), v.maxLength(1_000));
 const text = v.pipe(v.string(), v.maxLength(maxRuleSetLength, 'a pf.conf has 1 MiB at most'));
 const expression = v.pipe(v.string(), v.maxLength(maxFilterLength));
 const capture = v.optional(v.pipe(v.string(), v.maxLength(1_000)));
+/** False: the program as it was generated. */
+const optimize = v.optional(v.boolean(), true);
 
 export const filterCommands = {
   'filters.status': { params: v.object({ node }), result: filterStatusSchema },
@@ -55,17 +57,17 @@ export const filterCommands = {
     params: v.object({ number: count, capture }),
     result: v.nullable(list(decisionSchema)),
   },
-  /** Compiles an expression for a capture point of the lab, or for Ethernet. */
+  /** Compiles an expression for an opened capture, for a capture point of the lab, or for Ethernet. */
   'expression.compile': {
-    params: v.object({ expression, point: v.optional(node) }),
+    params: v.object({ expression, point: v.optional(node), capture, optimize }),
     result: compiledExpressionSchema,
   },
   /** What the program of an expression does with a packet of the live list or of an opened capture; null if that is no longer kept. */
   'expression.explain': {
-    params: v.object({ expression, number: count, capture }),
+    params: v.object({ expression, number: count, capture, optimize }),
     result: v.nullable(explainedPacketSchema),
   },
-  /** The packets of an opened capture that an expression accepts. */
+  /** The packets of an opened capture that an expression accepts, among those that a window shows. */
   'expression.select': {
     params: v.object({ expression, capture: v.pipe(v.string(), v.maxLength(1_000)) }),
     result: list(count),

@@ -31,9 +31,9 @@ export function filterHandlers({ filters, expressions }: LabHost): FilterHandler
     'states.kill': async ({ node, id }) => ({ killed: await filters.killStates(node, id) }),
     'filters.hits': ({ node, rule }) => filters.hits(node, rule),
     'filters.decisions': ({ number, capture }) => filters.decisions(number, capture) ?? null,
-    'expression.compile': ({ expression, point }) => expressions.compile(expression, point),
-    'expression.explain': ({ expression, number, capture }) =>
-      expressions.explain(expression, number, capture) ?? null,
+    'expression.compile': ({ expression, ...target }) => expressions.compile(expression, target),
+    'expression.explain': ({ expression, number, ...target }) =>
+      expressions.explain(expression, number, target) ?? null,
     'expression.select': ({ expression, capture }) => expressions.select(expression, capture),
   };
 }

@@ -43,12 +43,23 @@ export interface FilterHost {
   decisions(number: number, capture?: string): readonly Decision[] | undefined;
 }
 
+/** What an expression is compiled for: packets of an opened capture, else of a capture point, else of an Ethernet. */
+export interface ExpressionTarget {
+  readonly point?: string | undefined;
+  readonly capture?: string | undefined;
+  /** Default true. */
+  readonly optimize?: boolean;
+}
+
 /** Filter expressions of pcap-filter(7). */
 export interface ExpressionHost {
-  /** @param point capture point whose packets it is for; default: an Ethernet. */
-  compile(expression: string, point?: string): CompiledExpression;
+  compile(expression: string, target?: ExpressionTarget): CompiledExpression;
   /** @throws Error that says what is wrong with the expression. */
-  explain(expression: string, number: number, capture?: string): ExplainedPacket | undefined;
-  /** Numbers of the packets of an opened capture that it accepts. @throws Error as `explain`. */
+  explain(
+    expression: string,
+    number: number,
+    target?: Omit<ExpressionTarget, 'point'>,
+  ): ExplainedPacket | undefined;
+  /** Numbers of the packets of an opened capture that it accepts, among the first `maxCapturePackets`. @throws Error as `explain`. */
   select(expression: string, capture: string): readonly number[];
 }

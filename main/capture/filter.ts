@@ -6,6 +6,7 @@ import { BPF_MAXINSNS } from '../../stack/filter/bpf/instruction.ts';
 import { interpret } from '../../stack/filter/bpf/interpreter.ts';
 import { compileFilter } from '../../stack/filter/bpf/language/compile.ts';
 import type { FilterError } from '../../stack/filter/bpf/language/error.ts';
+import { FILTER_LINK_TYPES } from '../../stack/filter/bpf/language/link-state.ts';
 import { LINKTYPE_ETHERNET, LINKTYPE_RAW } from './link-type.ts';
 
 /** The longest expression that is read, in characters. */
@@ -41,9 +42,11 @@ export function filterProblem(expression: string, linkTypes: Iterable<number>): 
   }
 }
 
-/** Throws FilterTextError for an expression that is none, whatever it is to be used on: frames or bare packets. */
+/** Throws FilterTextError for an expression that is none, whatever it is to be used on; what it says is meant for frames. */
 export function expectFilter(expression: string): void {
-  if (filterProblem(expression, [LINKTYPE_RAW]) !== undefined) captureFilter(expression, LINKTYPE_ETHERNET);
+  const isFor = (linkType: number): boolean => filterProblem(expression, [linkType]) === undefined;
+  if (![LINKTYPE_ETHERNET, ...FILTER_LINK_TYPES.keys()].some(isFor))
+    captureFilter(expression, LINKTYPE_ETHERNET);
 }
 
 /** A packet as it was captured. */

@@ -127,10 +127,13 @@ class LabEngineHost implements OwnedLabHost {
     pointsOf: (node, ifname) => this.#linksAt(node, ifname),
   });
   readonly expressions: ExpressionHost = {
-    compile: (expression, point) => compileExpression(expression, this.#linkTypeAt(point)),
-    explain: (expression, number, capture) => {
+    compile: (expression, { point, capture, optimize = true } = {}) => {
+      const linkType = capture === undefined ? this.#linkTypeAt(point) : this.#captures.linkType(capture);
+      return compileExpression(expression, linkType, optimize);
+    },
+    explain: (expression, number, { capture, optimize = true } = {}) => {
       const packet = this.#rawPacket(number, capture);
-      return packet === undefined ? undefined : explainPacket(expression, packet);
+      return packet === undefined ? undefined : explainPacket(expression, packet, optimize);
     },
     select: (expression, capture) => this.#captures.select(capture, expression),
   };

@@ -1,7 +1,9 @@
 /** Capture files opened for viewing: read whole, shown packet by packet. */
+import { maxCapturePackets } from '../../api/contract.ts';
 import { expectFilter, packetMatcher } from '../../capture/filter.ts';
 import { isJourneyBlock } from '../../capture/journey.ts';
 import { JourneyIndex } from '../../capture/journey-index.ts';
+import { LINKTYPE_ETHERNET } from '../../capture/link-type.ts';
 import type { CaptureFile, CaptureProblem } from '../../capture/packet.ts';
 import { captureRecords, readCapture } from '../../capture/read.ts';
 import type { Journey, OpenedCapture, PacketSummary } from '../../api/model.ts';
@@ -53,12 +55,19 @@ export class ViewedCaptures {
     return number >= 1 && number <= viewed.file.packets.length ? rawPacket(viewed, number - 1) : undefined;
   }
 
-  /** Numbers of the packets that a filter expression accepts. @throws Error that says what is wrong with it. */
+  /** LINKTYPE number of the first packet; that of Ethernet if there is none. */
+  linkType(id: string): number {
+    const viewed = this.#get(id);
+    return viewed.file.packets.length === 0 ? LINKTYPE_ETHERNET : rawPacket(viewed, 0).linkType;
+  }
+
+  /** Numbers of the packets that a filter expression accepts, of those that a window shows. @throws Error that says what is wrong with it. */
   select(id: string, expression: string): number[] {
     const viewed = this.#get(id);
     expectFilter(expression);
     const accepts = packetMatcher(expression);
-    return viewed.file.packets.flatMap((_, index) => (accepts(rawPacket(viewed, index)) ? [index + 1] : []));
+    const shown = viewed.file.packets.slice(0, maxCapturePackets);
+    return shown.flatMap((_, index) => (accepts(rawPacket(viewed, index)) ? [index + 1] : []));
   }
 
   /** All packets of a file. */

@@ -166,7 +166,7 @@ test('a packet that was followed shows the rule that decided it, and the rule it
 });
 
 test('an expression is compiled while it is written, and its program explained for a packet', async () => {
-  const compiled = host.expressions.compile('icmp', 'link:wire');
+  const compiled = host.expressions.compile('icmp', { point: 'link:wire' });
   expect(compiled).toMatchObject({ ok: true, linkType: 'EN10MB' });
   expect(host.expressions.compile('icmp and port')).toMatchObject({ ok: false, error: { column: 14 } });
   const packets: PacketSummary[] = [];
@@ -179,9 +179,13 @@ test('an expression is compiled while it is written, and its program explained f
   expect(explained.steps[1]).toMatchObject({ a: 0x800, branch: true, next: 2 });
   expect(explained.result).toBeGreaterThan(0);
   expect(() => host.expressions.explain('icmp and', number)).toThrow('column');
+  const generated = host.expressions.explain('icmp or icmp', number, { optimize: false })!;
+  expect(generated.listing.length).toBeGreaterThan(explained.listing.length);
+  expect(generated.result).toBe(explained.result);
   const file = await host.exportPackets([]);
   const opened = await host.openCapture(file.name, Buffer.from(file.data, 'base64'));
   const selected = host.expressions.select('icmp', opened.id);
   expect(selected.length).toBeGreaterThan(0);
   expect(selected.length).toBeLessThan(opened.packets);
+  expect(host.expressions.compile('icmp', { capture: opened.id })).toEqual(compiled);
 });
