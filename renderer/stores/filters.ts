@@ -159,7 +159,9 @@ export const useFiltersStore = defineStore('filters', () => {
     if (answer.problems.length > 0) problems.value = answer.problems;
   }
 
+  /** Reads the names of services and protocols, once. */
   async function readWords(): Promise<void> {
+    if (services.value.length > 0) return;
     const words = await connection.request('filters.words', {});
     services.value = words?.services ?? [];
     protocols.value = words?.protocols ?? [];
@@ -168,7 +170,7 @@ export const useFiltersStore = defineStore('filters', () => {
   watch(visible, (shown) => {
     clearInterval(timer);
     if (!shown) return;
-    if (services.value.length === 0) void readWords();
+    void readWords();
     timer = setInterval(() => void refresh(), REFRESH);
     void refresh();
   });
@@ -221,5 +223,6 @@ export const useFiltersStore = defineStore('filters', () => {
     tryAgainstLoaded,
     tryText,
     read,
+    readWords,
   };
 });

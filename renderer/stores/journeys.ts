@@ -1,6 +1,6 @@
 /** Which packets are followed, and the journey of the packet that is selected, while it is shown. */
 import { defineStore } from 'pinia';
-import { computed, ref, shallowRef, watch } from 'vue';
+import { computed, shallowRef, watch } from 'vue';
 import type { Journey } from '../../main/api/model.ts';
 import { useConnectionStore } from './connection.ts';
 import { usePacketsStore } from './packets.ts';
@@ -14,7 +14,7 @@ export const useJourneysStore = defineStore('journeys', () => {
   const packets = usePacketsStore();
   const topology = useTopologyStore();
   /** True while somebody looks at journeys. */
-  const shown = ref(false);
+  const shown = computed(() => packets.side === 'journey');
   /** Null for a packet that was not followed. */
   const journey = shallowRef<Journey | null>();
   /** What is followed, as the user wrote it; empty for nothing. */

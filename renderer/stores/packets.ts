@@ -4,8 +4,8 @@
  */
 import { defineStore } from 'pinia';
 import { computed, ref, shallowRef, watch } from 'vue';
-import { maxCaptureFileBytes, maxSummariesPerRequest } from '../../main/api/contract.ts';
-import type { OpenedCapture, PacketDetail, PacketSummary } from '../../main/api/model.ts';
+import { maxCaptureFileBytes, maxCapturePackets, maxSummariesPerRequest } from '../../main/api/contract.ts';
+import type { OpenedCapture, PacketDetail, PacketSubscription, PacketSummary } from '../../main/api/model.ts';
 import { base64FromBytes, bytesFromBase64 } from '../api/base64.ts';
 import { parsePacketFilter } from '../packets/packet-filter.ts';
 import { useConnectionStore } from './connection.ts';
@@ -14,8 +14,12 @@ import { useTopologyStore } from './topology.ts';
 /** Rows kept of the live stream: as many as the host keeps, more while the reader looks at older ones. */
 const liveLimit = 5_000;
 const pausedLimit = 20_000;
-/** Rows shown of a capture file. */
-const fileLimit = 200_000;
+
+/** In what the filter above the list is written: words of the columns, or pcap-filter(7). */
+export type FilterLanguage = 'words' | 'bpf';
+
+/** What is shown beside the list. */
+export type PacketSide = 'layers' | 'journey' | 'program';
 
 export const usePacketsStore = defineStore('packets', () => {
   const connection = useConnectionStore();
@@ -28,13 +32,25 @@ export const usePacketsStore = defineStore('packets', () => {
   /** The one capture point shown; empty for all. */
   const point = ref('');
   const filterText = ref('');
+  const language = ref<FilterLanguage>('words');
+  /** The filter expression that was applied last; empty for none. */
+  const expression = ref('');
+  /** Packets of the file that the expression accepts. */
+  const accepted = shallowRef<ReadonlySet<number>>();
+  const side = ref<PacketSide>('layers');
   const follow = ref(true);
   const selectedNumber = ref<number>();
   const detail = shallowRef<PacketDetail>();
   const detailGone = ref(false);
 
   const rows = computed(() => (file.value === undefined ? live.value : fileRows.value));
+  /** The expression that chooses packets now. */
+  const applied = computed(() => (language.value === 'bpf' ? expression.value : ''));
   const shown = computed(() => {
+    const chosen = accepted.value;
+    if (language.value === 'bpf')
+      // The host sends no live packets but those that the expression accepts.
+      return chosen === undefined ? rows.value : rows.value.filter(({ number }) => chosen.has(number));
     if (filterText.value.trim() === '') return rows.value;
     return rows.value.filter(parsePacketFilter(filterText.value));
   });
@@ -56,7 +72,23 @@ export const usePacketsStore = defineStore('packets', () => {
 
   async function subscribe(): Promise<void> {
     live.value = [];
-    await connection.request('packets.subscribe', { points: point.value === '' ? [] : [point.value] });
+    await connection.request('packets.subscribe', subscription());
+  }
+
+  /** Which live packets are wanted. */
+  function subscription(): PacketSubscription {
+    const points = point.value === '' ? [] : [point.value];
+    return applied.value === '' ? { points } : { points, filter: applied.value };
+  }
+
+  /** Has the host choose packets of the file by the expression. */
+  async function choose(): Promise<void> {
+    const [capture, wanted] = [file.value?.id, applied.value];
+    accepted.value = undefined;
+    if (capture === undefined || wanted === '') return;
+    const numbers = await connection.request('expression.select', { expression: wanted, capture });
+    if (numbers !== undefined && file.value?.id === capture && applied.value === wanted)
+      accepted.value = new Set(numbers);
   }
 
   function append(packets: readonly PacketSummary[]): void {
@@ -92,8 +124,7 @@ export const usePacketsStore = defineStore('packets', () => {
   }
 
   async function exportLive(): Promise<void> {
-    const chosen = point.value === '' ? [] : [point.value];
-    const exported = await connection.request('packets.export', { points: chosen });
+    const exported = await connection.request('packets.export', subscription());
     if (exported === undefined) return;
     download(exported.name, bytesFromBase64(exported.data));
     connection.notify('info', `${exported.packets} packets exported as ${exported.name}`);
@@ -119,7 +150,7 @@ export const usePacketsStore = defineStore('packets', () => {
   }
 
   async function loadFile(opened: OpenedCapture): Promise<void> {
-    const total = Math.min(opened.packets, fileLimit);
+    const total = Math.min(opened.packets, maxCapturePackets);
     for (let from = 0; from < total && file.value === opened; from += maxSummariesPerRequest) {
       const count = Math.min(maxSummariesPerRequest, total - from);
       const page = await connection.request('captures.list', { capture: opened.id, from, count });
@@ -145,7 +176,8 @@ export const usePacketsStore = defineStore('packets', () => {
   }
 
   watch(selectedNumber, (number) => void loadDetail(number));
-  watch(point, () => void subscribe());
+  watch([point, applied], () => void subscribe());
+  watch([file, applied], () => void choose());
   watch(
     () => topology.opened,
     () => {
@@ -164,6 +196,9 @@ export const usePacketsStore = defineStore('packets', () => {
     points,
     point,
     filterText,
+    language,
+    expression,
+    side,
     follow,
     selectedNumber,
     detail,

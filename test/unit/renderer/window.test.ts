@@ -180,10 +180,9 @@ describe('the packet list', () => {
 
 describe('journeys', () => {
   it('show the stations of the packet that is selected by node, with thread, time, buffer and what happened', async () => {
-    const journeys = useJourneysStore();
     const pane = mount(JourneyPane);
     usePacketsStore().select(1);
-    journeys.shown = true;
+    usePacketsStore().side = 'journey';
     await vi.waitFor(() => expect(pane.findAll('li')).toHaveLength(3));
     expect(pane.findAll('h3').map((title) => title.text())).toEqual(['link:wire', 'router']);
     const last = pane.findAll('li').at(-1)!;
