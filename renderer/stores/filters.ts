@@ -33,7 +33,11 @@ export const useFiltersStore = defineStore('filters', () => {
   const stateText = ref('');
   const stateSort = ref<StateColumn>('age');
   const view = ref<'rules' | 'states' | 'tables' | 'whatIf'>('rules');
+  /** The filter rule that is pointed out among those that are loaded. */
+  const marked = shallowRef<{ readonly node: string; readonly number: number }>();
   const tried = shallowRef<FilterWhatIf>();
+  /** The opened capture that the text was tried on; absent: the live packets. */
+  const triedOn = ref<string>();
   const trying = ref(false);
   const tryInterface = ref('');
   const tryDirection = ref<'in' | 'out' | 'both'>('both');
@@ -156,7 +160,15 @@ export const useFiltersStore = defineStore('filters', () => {
     trying.value = false;
     if (answer === undefined) return;
     tried.value = answer.problems.length > 0 ? undefined : answer;
+    triedOn.value = capture;
     if (answer.problems.length > 0) problems.value = answer.problems;
+  }
+
+  /** Points out a rule of a node's main rule set. */
+  function showRule(name: string, number: number): void {
+    chosen.value = name;
+    view.value = 'rules';
+    marked.value = { node: name, number };
   }
 
   /** Reads the names of services and protocols, once. */
@@ -207,6 +219,7 @@ export const useFiltersStore = defineStore('filters', () => {
     stateText,
     stateSort,
     view,
+    marked,
     visible,
     hasErrors,
     isChanged,
@@ -217,6 +230,7 @@ export const useFiltersStore = defineStore('filters', () => {
     undo,
     kill,
     tried,
+    triedOn,
     trying,
     tryInterface,
     tryDirection,
@@ -224,5 +238,6 @@ export const useFiltersStore = defineStore('filters', () => {
     tryText,
     read,
     readWords,
+    showRule,
   };
 });

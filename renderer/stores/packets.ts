@@ -19,7 +19,7 @@ const pausedLimit = 20_000;
 export type FilterLanguage = 'words' | 'bpf';
 
 /** What is shown beside the list. */
-export type PacketSide = 'layers' | 'journey' | 'program';
+export type PacketSide = 'layers' | 'journey' | 'rules' | 'program';
 
 export const usePacketsStore = defineStore('packets', () => {
   const connection = useConnectionStore();
@@ -38,6 +38,8 @@ export const usePacketsStore = defineStore('packets', () => {
   /** Packets of the file that the expression accepts. */
   const accepted = shallowRef<ReadonlySet<number>>();
   const side = ref<PacketSide>('layers');
+  /** Numbers of the packets that the list is narrowed to, whatever the filter; absent: it is not. */
+  const only = shallowRef<ReadonlySet<number>>();
   const follow = ref(true);
   const selectedNumber = ref<number>();
   const detail = shallowRef<PacketDetail>();
@@ -46,13 +48,17 @@ export const usePacketsStore = defineStore('packets', () => {
   const rows = computed(() => (file.value === undefined ? live.value : fileRows.value));
   /** The expression that chooses packets now. */
   const applied = computed(() => (language.value === 'bpf' ? expression.value : ''));
-  const shown = computed(() => {
+  const matching = computed(() => {
     const chosen = accepted.value;
     if (language.value === 'bpf')
       // The host sends no live packets but those that the expression accepts.
       return chosen === undefined ? rows.value : rows.value.filter(({ number }) => chosen.has(number));
     if (filterText.value.trim() === '') return rows.value;
     return rows.value.filter(parsePacketFilter(filterText.value));
+  });
+  const shown = computed(() => {
+    const wanted = only.value;
+    return wanted === undefined ? matching.value : matching.value.filter(({ number }) => wanted.has(number));
   });
   /** The time that the first column counts from. */
   const origin = computed(() => rows.value[0]?.time ?? '0');
@@ -199,6 +205,7 @@ export const usePacketsStore = defineStore('packets', () => {
     language,
     expression,
     side,
+    only,
     follow,
     selectedNumber,
     detail,

@@ -116,6 +116,64 @@ describe.skipIf(requires({ tools: ['chromium'] }))('filters in the window', () =
     expect(await violations(page)).toEqual([]);
   });
 
+  it('leads from a packet that was tried to the list', async () => {
+    await write('block in proto icmp\n');
+    await page.locator('[data-purpose="problems"]', { hasText: 'no problems' }).waitFor();
+    await page.getByRole('button', { name: 'What-if', exact: true }).click();
+    await page.getByRole('button', { name: 'Try on the live packets' }).click();
+    const blocked = page.locator('.what-if tr.block', { hasText: 'Echo (ping) request' }).last();
+    await blocked.waitFor({ timeout: 20_000 });
+    const number = (await blocked.locator('.number').textContent())!.trim();
+    await view.tab('Packets').click();
+    await page.getByRole('searchbox', { name: 'Filter packets' }).fill('proto:tcp');
+    await view.tab('Filters').click();
+    await blocked.getByRole('button', { name: `Packet ${number} in the list` }).click();
+    const row = page.locator('[role="row"][aria-selected="true"]');
+    await row.filter({ hasText: 'Echo (ping) request' }).waitFor();
+    expect(await row.getByRole('gridcell').first().textContent()).toBe(number);
+    await page.getByText(`Packet ${number}`, { exact: true }).waitFor();
+  });
+
+  it('leads from a rule to the packets that it decided, and from a packet to its rules', async () => {
+    await write('pass all\nblock in proto tcp\npass in proto icmp keep state\n');
+    await page.locator('[data-purpose="problems"]', { hasText: 'no problems' }).waitFor();
+    await page.getByRole('button', { name: 'Load', exact: true }).click();
+    await rule('pass in proto icmp all keep state').waitFor();
+    await view.tab('Packets').click();
+    await page.getByRole('combobox', { name: 'Packets to follow' }).selectOption('all');
+    await page.locator('select.on').waitFor();
+    await view.openConsole('alpha');
+    await view.type('ping -c 2 -i 0.1 10.0.0.2; nc -w 1 -z 10.0.0.2 81');
+    await view.terminalShows('2 packets received');
+    await view.tab('Filters').click();
+    await page.getByRole('combobox', { name: 'Node' }).selectOption('beta');
+    const counted = rule('pass in proto icmp all keep state').locator('.packets button');
+    await counted.filter({ hasText: /^\s*4\s*$/ }).waitFor();
+    await counted.click();
+    await page.getByText('@2 of beta').waitFor();
+    const rows = view.packetRows();
+    await expect.poll(() => rows.count()).toBe(4);
+    expect(await page.locator('[role="grid"] .protocol').allTextContents()).toEqual(Array(4).fill('ICMP'));
+    expect(await violations(page)).toEqual([]);
+    await rows.first().click();
+    await page.getByRole('button', { name: 'Rules', exact: true }).click();
+    const decided = page.getByRole('region', { name: 'Rules that decided' });
+    await decided.getByText('pass in proto icmp all keep state').waitFor();
+    expect(await decided.locator('.pass', { hasText: 'beta:en0' }).count()).toBe(1);
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await page.emulateMedia({ colorScheme });
+      expect(await violations(page)).toEqual([]);
+    }
+    await decided.getByRole('button', { name: '@2' }).click();
+    await page.locator('.rules tr.marked', { hasText: 'pass in proto icmp all keep state' }).waitFor();
+    expect(await page.locator('.rules tr.marked').count()).toBe(1);
+    expect(await violations(page)).toEqual([]);
+    await view.tab('Packets').click();
+    await page.getByRole('button', { name: 'Show all' }).click();
+    await expect.poll(() => rows.count()).toBeGreaterThan(4);
+    await page.getByRole('combobox', { name: 'Packets to follow' }).selectOption('');
+  });
+
   it('completes what fits', async () => {
     await write('');
     await page.keyboard.type('pass in on e');

@@ -165,6 +165,26 @@ test('a packet that was followed shows the rule that decided it, and the rule it
   expect(host.filters.decisions(arp.number)).toBeUndefined();
 });
 
+test('what-if calls packets of the live list what the list calls them', async () => {
+  await ping(1);
+  host.clearPackets();
+  const packets: PacketSummary[] = [];
+  host.subscribePackets({ points: [] }, (batch) => packets.push(...batch.packets));
+  await ping(1);
+  const replies = () => packets.filter(({ info }) => info.includes('reply'));
+  await vi.waitFor(() => expect(replies()).toHaveLength(1));
+  const report = await host.filters.whatIf({
+    node: 'beta',
+    text: 'block out proto icmp\n',
+    interface: 'en0',
+    direction: 'both',
+    againstLoaded: false,
+  });
+  const blocked = report.packets.filter(({ verdict }) => verdict === 'block').map(({ number }) => number);
+  expect(blocked).toEqual(replies().map(({ number }) => number));
+  expect(blocked[0]).toBeGreaterThan(packets.length);
+});
+
 test('an expression is compiled while it is written, and its program explained for a packet', async () => {
   const compiled = host.expressions.compile('icmp', { point: 'link:wire' });
   expect(compiled).toMatchObject({ ok: true, linkType: 'EN10MB' });

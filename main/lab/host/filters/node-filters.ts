@@ -166,7 +166,10 @@ export class NodeFilters implements FilterHost {
   async whatIf(query: WhatIfQuery): Promise<FilterWhatIf> {
     const { node: name, text, interface: ifname, direction, capture } = query;
     const { interfaces } = this.#environment(name);
-    const packets = capture === undefined ? this.#livePackets(name, ifname) : this.#scene.captured(capture);
+    const { packets, numbers } =
+      capture === undefined
+        ? this.#livePackets(name, ifname)
+        : { packets: this.#scene.captured(capture), numbers: undefined };
     const bytes = captureOf(packets);
     const job = {
       file: PF_CONF,
@@ -183,18 +186,22 @@ export class NodeFilters implements FilterHost {
     if (query.againstLoaded && loaded === undefined)
       throw new Error('the rules that are loaded are not from this window: there is no text to compare with');
     const before = loaded === undefined ? undefined : await runWhatIf({ ...job, text: loaded });
-    return shownReport(result, before === undefined || 'errors' in before ? undefined : before);
+    return shownReport(result, before === undefined || 'errors' in before ? undefined : before, numbers);
   }
 
-  /** Packets of the live list that were seen at an interface of a node, or on its link. */
-  *#livePackets(node: string, ifname: string): Iterable<RawPacket> {
+  /** Packets of the live list that were seen at an interface of a node, or on its link, and their numbers. */
+  #livePackets(node: string, ifname: string): { packets: RawPacket[]; numbers: number[] } {
     const { ring } = this.#scene;
     const points = [`${node}:${ifname}`, ...this.#scene.pointsOf(node, ifname)];
     const known = points.find((point) => seenAt(ring, point));
+    const [packets, numbers]: [RawPacket[], number[]] = [[], []];
     for (let number = ring.first; number < ring.next; number++) {
       const packet = ring.raw(number);
-      if (packet.point === known) yield packet;
+      if (packet.point !== known) continue;
+      packets.push(packet);
+      numbers.push(number);
     }
+    return { packets, numbers };
   }
 
   words(): FilterWords {

@@ -30,8 +30,8 @@ function ruleText({ part, anchor, number, line }: RuleRef): string {
   return `${part === 'filter' ? '' : `${part} `}${place}, line ${line}`;
 }
 
-function shownPacket(packet: PacketVerdict): WhatIfPacket {
-  const { number, summary, direction, verdict, reason, rule, translation, state, translated } = packet;
+function shownPacket(packet: PacketVerdict, number: number): WhatIfPacket {
+  const { summary, direction, verdict, reason, rule, translation, state, translated } = packet;
   return {
     number,
     summary,
@@ -45,8 +45,17 @@ function shownPacket(packet: PacketVerdict): WhatIfPacket {
   };
 }
 
-/** A report as a window shows it. `before`: that of the rules that are loaded; only packets that fare otherwise are listed then. */
-export function shownReport(report: WhatIfReport, before: WhatIfReport | undefined): FilterWhatIf {
+/**
+ * A report as a window shows it.
+ *
+ * @param before that of the rules that are loaded; only packets that fare otherwise are listed then.
+ * @param numbers what the list of the window calls the packets, in their order; default: as the capture counts them.
+ */
+export function shownReport(
+  report: WhatIfReport,
+  before: WhatIfReport | undefined,
+  numbers: readonly number[] | undefined,
+): FilterWhatIf {
   const changes = before === undefined ? undefined : compareVerdicts(before.packets, report.packets);
   const listed = changes?.map(({ after }) => after) ?? report.packets;
   return {
@@ -57,7 +66,7 @@ export function shownReport(report: WhatIfReport, before: WhatIfReport | undefin
     ignored: report.ignored,
     listed: listed.length,
     packets: listed.slice(0, maxWhatIfPackets).map((packet, i) => ({
-      ...shownPacket(packet),
+      ...shownPacket(packet, numbers?.[packet.number - 1] ?? packet.number),
       ...(changes === undefined ? {} : { before: changes[i]!.before.verdict }),
     })),
     rules: report.rules.map(({ text, line, evaluations, packets, bytes, states }) => ({
