@@ -1,6 +1,17 @@
 /** Filter expressions made at random over the whole grammar of pcap-filter(7), sensible ones and near misses. Everything follows from a seed. */
 import type { Random } from './bpf-packets.ts';
 
+const WLAN_SUBTYPES =
+  'assoc-req assocresp reassocreq reassoc-resp probe-req proberesp beacon atim disassoc disassociation auth deauth deauthentication ps-poll rts cts ACK cf-end cf-end-ack data data-cf-ack data-cf-ack-poll null cf-ack cf-poll qos-data qos-data-cf-poll qos QoS-CF-Poll 0x40 0xd0 0x01'.split(
+    ' ',
+  );
+const PFLOG_REASONS =
+  'match bad-offset fragment short normalize memory bad-timestamp congestion ip-option proto-cksum state-mismatch state-insert state-limit src-limit synproxy MATCH 15'.split(
+    ' ',
+  );
+const PFLOG_ACTIONS =
+  'pass accept block drop scrub noscrub nat nonat binat nobinat rdr nordr synproxy-drop Pass 1'.split(' ');
+
 /** Writes expressions for one link type. */
 export class ExpressionWriter {
   readonly #random: Random;
@@ -51,6 +62,7 @@ export class ExpressionWriter {
     if (kind < 82) return this.#special();
     if (kind < 94) return this.#linkTypeWord();
     return this.#pick([
+      'less (64)',
       'less 64',
       'greater 100',
       'len < 90',
@@ -84,6 +96,10 @@ export class ExpressionWriter {
       '224.0.0.1',
       '255.255.255.255',
       '0.0.0.0',
+      '0x0a000001',
+      '167772161',
+      '01200000001',
+      '10.0',
     ]);
   }
 
@@ -109,6 +125,14 @@ export class ExpressionWriter {
       'net 0.0.0.0/0',
       'net 10.0.0.1/32',
       'net 10.0.0.1/8',
+      'net 10/8',
+      'net 192.168/16',
+      'net 10.0.0/ 24',
+      'net 192.168 mask 255.255',
+      'net 10 mask 255',
+      'net 0xa000001',
+      'net 167772161',
+      'net 10.0.0.0 mask 255.0.255.0',
     ]);
   }
 
@@ -140,7 +164,7 @@ export class ExpressionWriter {
       return `${this.#pick(['', '', 'ip6 ', 'ip6 ', 'ip '])}${this.#hostHead()}${this.#list(six)}`;
     if (kind < 8) return `${this.#pick(['', 'ip ', 'arp ', 'rarp '])}${this.#direction()}${this.#network()}`;
     if (kind < 9) return `${this.#pick(['', 'ip6 '])}${this.#direction()}${this.#network6()}`;
-    return `decnet ${this.#pick(['host ', 'src ', 'dst '])}${this.#pick(['1.2', '63.1023', '50.764', '64.1'])}`;
+    return `decnet ${this.#hostHead()}${this.#pick(['1.2', '63.1023', '50.764', '64.1', '1026', '0.1'])}`;
   }
 
   #hostHead(): string {
@@ -157,7 +181,21 @@ export class ExpressionWriter {
 
   #port(): string {
     const port = (): string =>
-      this.#pick(['80', '443', '53', '22', '25', '0x1f90', '070', 'domain', 'smtp', 'http', '4789', '70000']);
+      this.#pick([
+        '80',
+        '443',
+        '53',
+        '22',
+        '25',
+        '0x1f90',
+        '070',
+        'domain',
+        'smtp',
+        'http',
+        'https',
+        '4789',
+        '70000',
+      ]);
     const transport = this.#pick(['', '', '', 'tcp ', 'tcp ', 'udp ', 'sctp ', 'ip ', 'icmp ']);
     if (this.#chance(60)) return `${transport}${this.#direction()}port ${this.#list(port)}`;
     return `${transport}${this.#direction()}portrange ${this.#pick(['20-25', '80-80', '443-80', '0-1023', 'smtp-domain', '25', '53-80', '1024-65535'])}`;
@@ -178,6 +216,9 @@ export class ExpressionWriter {
       '\\icmp',
       '\\igmp',
       '\\ah',
+      '\\esp',
+      '\\sctp',
+      'vrrp',
     ]);
     const kind = this.#random(10);
     if (kind < 3) return `${this.#pick(['', 'ip ', 'ip6 '])}proto ${number}`;
@@ -205,7 +246,9 @@ export class ExpressionWriter {
     const offset =
       depth > 0 && this.#chance(15)
         ? this.#arithmetic(depth - 1)
-        : this.#pick(['0', '1', '2', '6', '8', '9', '12', '16', '20', 'tcpflags', 'icmptype', 'icmp6type']);
+        : this.#pick(
+            '0 1 2 6 8 9 12 16 20 0xffffffff len tcpflags icmptype icmpcode icmp6type icmp6code'.split(' '),
+          );
     const size = this.#pick(['', '', '', ':1', ':2', ':2', ':4', ':4', ':3']);
     return `${protocol}[${offset}${this.#chance(95) && size === ':3' ? '' : size}]`;
   }
@@ -226,7 +269,12 @@ export class ExpressionWriter {
   #operand(depth: number): string {
     const kind = this.#random(10);
     if (kind < 6) return this.#index(depth);
-    return kind < 7 ? 'len' : this.#number();
+    if (kind < 7) return this.#pick(['len', 'length']);
+    if (kind < 8)
+      return this.#pick(
+        'tcp-syn tcp-fin tcp-cwr icmp-echo icmp-unreach icmp6-echo icmp6-redirect'.split(' '),
+      );
+    return this.#number();
   }
 
   #relation(): string {
@@ -280,6 +328,9 @@ export class ExpressionWriter {
   #wlan(mac: string): string {
     if (this.#chance(50))
       return `wlan ${this.#pick(['src ', 'dst ', 'host ', 'src and dst ', 'ra ', 'ta ', 'addr1 ', 'addr2 ', 'addr3 ', 'addr4 '])}${mac}`;
+    const named = this.#pick(WLAN_SUBTYPES);
+    if (this.#chance(40))
+      return `${this.#pick(['', 'wlan ', `type ${this.#pick(['mgt', 'management', 'ctl', 'control', 'data', '0', '4', '8'])} `])}subtype ${named}`;
     return this.#pick([
       'type mgt',
       'type ctl',
@@ -300,6 +351,8 @@ export class ExpressionWriter {
 
   #pflog(): string {
     return this.#pick([
+      `reason ${this.#pick(PFLOG_REASONS)}`,
+      `action ${this.#pick(PFLOG_ACTIONS)}`,
       'ifname en0',
       'on lo0',
       'rset testruleset2',

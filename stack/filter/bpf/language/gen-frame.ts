@@ -7,6 +7,7 @@ import { PFLOG_DIRECTION } from './gen-pflog.ts';
 import { DLT_EN10MB, DLT_IEEE802_11, DLT_PFLOG, DLT_SLIP, linkTypeTitle } from './link-state.ts';
 import { and, not } from './predicate.ts';
 import type { Predicate } from './predicate.ts';
+import { namedNumber } from './words.ts';
 
 const TYPES: Readonly<Record<string, number>> = {
   mgt: 0x00,
@@ -77,10 +78,6 @@ const SUBTYPES: ReadonlyMap<number, Readonly<Record<string, number>>> = new Map(
 
 const DIRECTIONS: Readonly<Record<string, number>> = { nods: 0, tods: 1, fromds: 2, dstods: 3 };
 
-function lookUp(names: Readonly<Record<string, number>>, name: string): number | undefined {
-  return Object.hasOwn(names, name) ? names[name] : undefined;
-}
-
 function oneOf(names: Readonly<Record<string, number>>): string {
   return `one of ${Object.keys(names).join(', ')}`;
 }
@@ -97,7 +94,7 @@ export function isFrameType(
   const control = load(g, g.link.header, 0, 1);
   if (type === undefined) {
     for (const [number, names] of SUBTYPES) {
-      const found = lookUp(names, String(subtype));
+      const found = namedNumber(names, String(subtype));
       if (found !== undefined) return masked(g, control, 0xfc, number | found);
     }
     throw new FilterFault(`unknown 802.11 type or subtype name '${String(subtype)}'`, column);
@@ -113,7 +110,7 @@ function frameType(type: string | number, column: number): number {
       throw new FilterFault('invalid 802.11 type value', column, '0, 4 or 8');
     return type;
   }
-  const number = lookUp(TYPES, type);
+  const number = namedNumber(TYPES, type);
   if (number === undefined) throw new FilterFault(`unknown 802.11 type name '${type}'`, column, oneOf(TYPES));
   return number;
 }
@@ -125,7 +122,7 @@ function frameSubtype(subtype: string | number, type: number, column: number): n
     return subtype;
   }
   const names = SUBTYPES.get(type);
-  const number = names === undefined ? undefined : lookUp(names, subtype);
+  const number = names === undefined ? undefined : namedNumber(names, subtype);
   if (number === undefined)
     throw new FilterFault(
       `unknown 802.11 subtype name '${subtype}' of this type`,
@@ -139,7 +136,7 @@ function frameSubtype(subtype: string | number, type: number, column: number): n
 export function isFrameDirection(g: Generation, direction: string | number, column: number): Predicate {
   if (g.link.linkType !== DLT_IEEE802_11)
     throw new FilterFault(`'dir' not supported on ${linkTypeTitle(g.link.linkType)}`, column);
-  const number = typeof direction === 'number' ? direction : lookUp(DIRECTIONS, direction);
+  const number = typeof direction === 'number' ? direction : namedNumber(DIRECTIONS, direction);
   if (number === undefined) throw new FilterFault('unknown 802.11 direction', column, oneOf(DIRECTIONS));
   if (number > 3) throw new FilterFault('invalid 802.11 direction', column, '0 to 3');
   return masked(g, load(g, g.link.header, 1, 1), 0x03, number);
@@ -178,12 +175,13 @@ function hasLlc(g: Generation, column: number): Predicate {
 
 function isLlcType(g: Generation, type: string, column: number): Predicate {
   const control = load(g, g.link.payload, 2, 1);
-  if (type === 'i') return masked(g, control, 0x01, 0);
-  if (type === 's') return masked(g, control, 0x03, 0x01);
-  if (type === 'u') return masked(g, control, 0x03, 0x03);
-  const supervisory = lookUp(LLC_SUPERVISORY, type);
+  const format = type.toLowerCase();
+  if (format === 'i') return masked(g, control, 0x01, 0);
+  if (format === 's') return masked(g, control, 0x03, 0x01);
+  if (format === 'u') return masked(g, control, 0x03, 0x03);
+  const supervisory = namedNumber(LLC_SUPERVISORY, type);
   if (supervisory !== undefined) return masked(g, control, 0x0f, supervisory);
-  const unnumbered = lookUp(LLC_UNNUMBERED, type);
+  const unnumbered = namedNumber(LLC_UNNUMBERED, type);
   if (unnumbered !== undefined) return masked(g, control, 0xef, unnumbered);
   const known = ['i', 's', 'u', ...Object.keys(LLC_SUPERVISORY), ...Object.keys(LLC_UNNUMBERED)];
   throw new FilterFault(`unknown LLC type name "${type}"`, column, `one of ${known.join(', ')}`);

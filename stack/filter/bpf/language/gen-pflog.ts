@@ -4,6 +4,7 @@ import { equals, load, sameBytes } from './generation.ts';
 import type { Generation } from './generation.ts';
 import { DLT_PFLOG } from './link-state.ts';
 import type { Predicate } from './predicate.ts';
+import { namedNumber } from './words.ts';
 
 /** Fields of the header: offset, and length for names. */
 const ACTION = 2;
@@ -76,7 +77,7 @@ export function isPflogCode(
 ): Predicate {
   requirePflog(g, word, column);
   const names = word === 'reason' ? REASONS : ACTIONS;
-  const number = typeof code === 'number' ? code : Object.hasOwn(names, code) ? names[code] : undefined;
+  const number = typeof code === 'number' ? code : namedNumber(names, code);
   if (number === undefined)
     throw new FilterFault(`unknown PF ${word} "${code}"`, column, `one of ${Object.keys(names).join(', ')}`);
   return equals(g, load(g, g.link.header, word === 'reason' ? REASON : ACTION, 1), number);

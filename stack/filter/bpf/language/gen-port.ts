@@ -5,6 +5,7 @@ import { FilterFault } from './error.ts';
 import { directed, invalidQualifier } from './gen-host.ts';
 import { linkTypeIs } from './gen-link-type.ts';
 import { atMost, ipProtocolIs } from './gen-protocol.ts';
+import { isNumber, numberValue } from './lexer.ts';
 import type { Place } from './link-state.ts';
 import { ETHERTYPE_IP, ETHERTYPE_IPV6, IPPROTO_SCTP, IPPROTO_TCP, IPPROTO_UDP } from './numbers.ts';
 import { and, greater, greaterOrEqual, not, or } from './predicate.ts';
@@ -99,11 +100,12 @@ export function namedPort(g: Generation, name: string, qualifiers: Qualifiers, c
   return { low: port, high: port, transport: agreed(name, wanted, only, column) };
 }
 
-/** `low-high` in either order, each a number or the name of a service; or one of them alone. */
+/** `low-high` in either order, each a number or the name of a service without a hyphen. */
 export function namedRange(g: Generation, text: string, qualifiers: Qualifiers, column: number): PortRange {
   const wanted = portTransport(qualifiers);
   const dash = text.indexOf('-');
-  if (dash < 0) return namedPort(g, text, qualifiers, column);
+  if (dash < 0)
+    throw new FilterFault(`port range '${text}' contains no hyphen`, column, 'a range such as 20-25');
   const ends = [text.slice(0, dash), text.slice(dash + 1)].map((end) => rangeEnd(g, end, column));
   const ports = ends.map(({ port }) => port);
   const [first, second] = ends;
@@ -120,8 +122,8 @@ interface FoundPort {
 }
 
 function rangeEnd(g: Generation, text: string, column: number): FoundPort {
-  if (!/^[0-9]+$/.test(text)) return lookUp(g, text, undefined, column);
-  return { port: atMost(Number(text), HIGHEST_PORT, 'port number', column), only: undefined };
+  if (!isNumber(text)) return lookUp(g, text, undefined, column);
+  return { port: atMost(numberValue(text, column), HIGHEST_PORT, 'port number', column), only: undefined };
 }
 
 function lookUp(g: Generation, name: string, wanted: Transport | undefined, column: number): FoundPort {

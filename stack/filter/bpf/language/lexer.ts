@@ -126,7 +126,17 @@ function signedOff(kind: TokenKind, text: string, value: number, column: number)
   return { kind, text: text === '==' ? '=' : text, value, column };
 }
 
-function numberValue(text: string, column: number): number {
+/** Whether a text as a whole is a number as expressions write it. */
+export function isNumber(text: string): boolean {
+  return /^(0x[0-9a-f]+|[0-9]+)$/i.test(text);
+}
+
+/**
+ * A number in decimal, octal (0…) or hexadecimal (0x…).
+ *
+ * @throws FilterFault if it is no octal number or too large.
+ */
+export function numberValue(text: string, column: number): number {
   const hexadecimal = /^0x/i.test(text);
   const octal = !hexadecimal && text.length > 1 && text.startsWith('0');
   if (octal && /[89]/.test(text)) throw new FilterFault(`number ${text} contains non-octal digit`, column);

@@ -219,3 +219,9 @@ export const NAMED_NUMBERS: ReadonlyMap<string, number> = new Map([
   ['tcp-ece', 0x40],
   ['tcp-cwr', 0x80],
 ]);
+
+/** A number by its name in a table of lower-case names: where the language takes values of fields by name, their case does not matter. */
+export function namedNumber(names: Readonly<Record<string, number>>, name: string): number | undefined {
+  const lower = name.toLowerCase();
+  return Object.hasOwn(names, lower) ? names[lower] : undefined;
+}

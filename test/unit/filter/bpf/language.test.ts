@@ -86,9 +86,20 @@ describe('expressions', () => {
     ['arp or ip and udp', ['UDP_53']],
     ['(ip[8] + 1) * 2 = 130 and udp', ['UDP_53']],
     ['ip proto \\udp', ['UDP_53']],
+    ['portrange 0x30-070', ['UDP_53']],
+    ['portrange domain-http', ['TCP_80', 'UDP_53', 'TCP6_80']],
   ])('%j', (expression, names) => {
     expect(accepted(expression)).toEqual(names);
     expect(accepted(expression, { ...ETHERNET, optimize: false })).toEqual(names);
+  });
+
+  test.each([
+    ['wlan type MGT subtype Beacon', 'wlan type mgt subtype beacon', 105],
+    ['subtype QoS-Data and dir ToDS', 'subtype qos-data and dir tods', 105],
+    ['llc UI or llc RR', 'llc ui or llc rr', 1],
+    ['action BLOCK and reason Short', 'action block and reason short', 117],
+  ])('%j is %j: values of fields by name in either case', (written, lower, linkType) => {
+    expect(compiled(written, { linkType })).toEqual(compiled(lower, { linkType }));
   });
 
   test('qualifiers carry over, and parentheses keep them', () => {
@@ -182,6 +193,9 @@ describe('errors', () => {
     ['ether[0] / 0 = 1', 10, /division by zero/],
     ['net 10.0.0.1/8', 5, /non-network bits/],
     ['port nosuch', 6, /unknown port/],
+    ['portrange domain', 11, /contains no hyphen/],
+    ['portrange ftp-data-ssh', 11, /unknown port 'data-ssh'/],
+    ['portrange 1-0x10000', 11, /65535/],
     ['ip ~ 1', 4, /illegal character/],
     ['port 08', 6, /non-octal/],
     ['ip and arp', 1, /rejects all packets/],
