@@ -10,6 +10,8 @@ import { NAT_PORT_HIGH, NAT_PORT_LOW, ofFamily, poolType } from './pool.ts';
 import type { PfFamily, PfPool } from './ruleset.ts';
 import type { PoolPortSyntax, TranslationRuleSyntax } from './syntax.ts';
 
+const STATIC_PORT_ELSEWHERE = "the 'static-port' option is only valid with nat rules";
+
 export class TranslationCompiler {
   readonly #parts: RuleParts;
 
@@ -49,6 +51,7 @@ export class TranslationCompiler {
     af: PfFamily | undefined,
   ): { af: PfFamily | undefined; pool?: undefined } {
     if (rule.redirect) refuse(rule.redirect, "translation rule with 'no' does not need '->'");
+    if (rule.options.staticPort) refuse(rule.options.staticPort, STATIC_PORT_ELSEWHERE);
     return { af };
   }
 
@@ -63,7 +66,7 @@ export class TranslationCompiler {
     checkTargets(hosts, redirect);
     const type = poolType(hosts, options, 'redirection', redirect);
     if (options.staticPort && rule.kind !== 'nat') {
-      refuse(options.staticPort, "the 'static-port' option is only valid with nat rules");
+      refuse(options.staticPort, STATIC_PORT_ELSEWHERE);
     }
     const port = redirect.port && this.#poolPort(redirect.port, rule.kind, ends.destinationPorts);
     if (options.staticPort && port && port.a !== NAT_PORT_LOW && (port.b ?? port.a) !== NAT_PORT_HIGH) {

@@ -208,9 +208,12 @@ export class Expander {
         refuse(place, `label too long with its macros replaced, max ${LABEL_MAX} chars`);
       return replaced;
     };
+    const label = rule.label === undefined ? '' : replace(rule.label);
+    const { label: _written, ...unlabelled } = numbered;
     return {
-      ...numbered,
-      ...(rule.label !== undefined && { label: replace(rule.label) }),
+      ...unlabelled,
+      // A macro may leave nothing, `$dstport` for a rule of any port.
+      ...(label !== '' && { label }),
       ...(rule.tag !== undefined && { tag: replace(rule.tag) }),
       ...(rule.tagged && { tagged: { ...rule.tagged, name: replace(rule.tagged.name) } }),
     };

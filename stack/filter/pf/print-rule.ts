@@ -66,8 +66,14 @@ function printAction(rule: PfRule, { part, shortAnchors }: PfPrintOptions): stri
   const keyword = part === undefined || part === 'filter' || part === 'scrub' ? 'anchor' : `${part}-anchor`;
   const name = rule.anchor ?? '';
   if (rule.inline && /^_\d+$/.test(name)) return keyword;
-  const slash = name.lastIndexOf('/');
-  return `${keyword} "${shortAnchors && slash >= 0 ? name.slice(slash) : name}"`;
+  return `${keyword} "${shortAnchors ? endOfPath(name, rule.inline === true) : name}"`;
+}
+
+/** The end of an anchor's path: of one with its rules in braces without the `/`, as it is known by then. */
+function endOfPath(path: string, known: boolean): string {
+  if (!known) return path.slice(Math.max(0, path.lastIndexOf('/')));
+  const named = path.endsWith('/*') ? path.slice(0, -2) : path;
+  return named.slice(named.lastIndexOf('/') + 1);
 }
 
 function printReturn(answer: PfReturn, af: PfFamily | undefined): string {

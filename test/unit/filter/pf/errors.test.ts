@@ -55,6 +55,7 @@ describe('a rule is refused', () => {
     ],
     ['rdr on en0 proto tcp to port > 3 -> 10.0.0.1', 'invalid port operator for rdr destination port'],
     ['rdr on en0 proto tcp -> 10.0.0.1 static-port', "the 'static-port' option is only valid with nat rules"],
+    ['no nat on en0 from 10/8 static-port', "the 'static-port' option is only valid with nat rules"],
     ['nat on en0 from any -> 1.1.1.1 source-hash 0x12', 'hex key must be 128 bits (32 hex digits) long'],
     [
       'binat on en0 from 10.0.0.0/24 to any -> 10.2.0.0/25',

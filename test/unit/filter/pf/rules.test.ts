@@ -123,9 +123,21 @@ describe('a rule of 4.2', () => {
     ],
     ['pass from ! urpf-failed rtable 3', 'pass from ! urpf-failed to any flags S/SA keep state rtable 3'],
     ['anchor "a/b"', 'anchor "/b" all'],
+    ['pass keep state (max 5) probability 0.5%', 'pass all flags S/SA keep state probability 0.5% (max 5)'],
+    [
+      'pass proto tcp to port 1:9 label "$dstport"',
+      'pass proto tcp from any to any port 1:9 flags S/SA keep state',
+    ],
     ['nat log (all) on en0 from any -> 10.1.0.1', 'nat log (all) on en0 inet all -> 10.1.0.1'],
   ])('%s', (rule, normal) => {
     expect(listed(rule, NEW)).toEqual([normal]);
+  });
+
+  it.each([
+    ['a/b', 'b'],
+    ['a/b/*', 'b'],
+  ])('an anchor %j with its rules in braces is listed as %j', (path, name) => {
+    expect(listed(`anchor "${path}" {\nblock\n}`, NEW)[0]).toBe(`anchor "${name}" all {`);
   });
 
   it('in the braces of an anchor stands in that anchor', () => {
