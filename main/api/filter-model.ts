@@ -72,13 +72,25 @@ export const filterTableSchema = v.object({
 });
 export type FilterTable = v.InferOutput<typeof filterTableSchema>;
 
+/** A queue of altq with its counters. */
 export const filterQueueSchema = v.object({
   name: v.string(),
   interface: v.string(),
+  /** Queues that it is below; they come before it. */
+  depth: count,
+  scheduler: v.picklist(['priq', 'cbq', 'hfsc']),
+  /** bit/s; absent: it has none (priq). */
+  bandwidth: v.optional(count),
+  priority: v.optional(count),
+  /** Where packets go that no rule gives a queue. */
+  default: v.boolean(),
   packets: count,
   bytes: count,
   droppedPackets: count,
+  droppedBytes: count,
+  /** Packets that wait, and how many may. */
   length: count,
+  limit: count,
 });
 export type FilterQueue = v.InferOutput<typeof filterQueueSchema>;
 

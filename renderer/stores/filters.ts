@@ -32,7 +32,7 @@ export const useFiltersStore = defineStore('filters', () => {
   const states = shallowRef<StatePage>();
   const stateText = ref('');
   const stateSort = ref<StateColumn>('age');
-  const view = ref<'rules' | 'states' | 'tables' | 'whatIf'>('rules');
+  const view = ref<'rules' | 'states' | 'tables' | 'queues' | 'whatIf'>('rules');
   /** The filter rule that is pointed out among those that are loaded. */
   const marked = shallowRef<{ readonly node: string; readonly number: number }>();
   const tried = shallowRef<FilterWhatIf>();

@@ -174,6 +174,36 @@ describe.skipIf(requires({ tools: ['chromium'] }))('filters in the window', () =
     await page.getByRole('combobox', { name: 'Packets to follow' }).selectOption('');
   });
 
+  it('shows queues below their parents, with what went through them', async () => {
+    await write(
+      [
+        'altq on en0 cbq bandwidth 10Mb queue { whole }',
+        'queue whole bandwidth 100% { usual, pings }',
+        'queue usual bandwidth 75% cbq(default)',
+        'queue pings bandwidth 25% priority 5',
+        'pass out proto icmp keep state queue pings',
+        'pass in proto icmp keep state queue pings\n',
+      ].join('\n'),
+    );
+    await page.locator('[data-purpose="problems"]', { hasText: 'no problems' }).waitFor();
+    await page.getByRole('button', { name: 'Load', exact: true }).click();
+    await page.getByText('rules loaded on beta').waitFor();
+    await view.openConsole('alpha');
+    await view.type('ping -c 2 -i 0.1 10.0.0.2');
+    await view.terminalShows('2 packets received');
+    await view.tab('Filters').click();
+    await page.getByRole('combobox', { name: 'Node' }).selectOption('beta');
+    await page.getByRole('button', { name: 'Queues', exact: true }).click();
+    const queue = (name: string) => page.locator('.queues tbody tr').filter({ hasText: name });
+    await queue('pings').filter({ hasText: '2.50 Mbit/s' }).waitFor();
+    await expect
+      .poll(async () => (await queue('pings').locator('td').allTextContents()).map((text) => text.trim()))
+      .toEqual(['en0', 'cbq', '2.50 Mbit/s', '5', '2', '196 B', '0', '0 of 50']);
+    expect(await queue('usual').textContent()).toContain('default');
+    expect(await page.locator('.queues tbody tr').count()).toBe(3);
+    expect(await violations(page)).toEqual([]);
+  });
+
   it('completes what fits', async () => {
     await write('');
     await page.keyboard.type('pass in on e');
@@ -181,7 +211,7 @@ describe.skipIf(requires({ tools: ['chromium'] }))('filters in the window', () =
   });
 
   it('is accessible, as far as axe can tell', async () => {
-    for (const name of ['Rules', 'States', 'Tables and reasons']) {
+    for (const name of ['Rules', 'States', 'Tables and reasons', 'Queues']) {
       await page.getByRole('button', { name, exact: true }).click();
       expect(await violations(page)).toEqual([]);
     }

@@ -1,5 +1,5 @@
 /** Queues as `pfctl -nv` and `pfctl -s queue` list them. */
-import { DEFAULT_QUEUE_PRIORITY } from './queues.ts';
+import { DEFAULT_QUEUE_LIMIT, DEFAULT_QUEUE_PRIORITY } from './queues.ts';
 import type {
   PfAltq,
   PfBandwidth,
@@ -11,7 +11,6 @@ import type {
   PfServiceCurve,
 } from './ruleset.ts';
 
-const DEFAULT_QLIMIT = 50;
 const UNITS = ['', 'K', 'M', 'G', 'T'];
 /** Flags in the order in which they are listed. */
 const FLAGS: readonly PfQueueFlag[] = ['red', 'ecn', 'rio', 'borrow', 'default'];
@@ -55,7 +54,7 @@ export function printAltq(altq: PfAltq): string {
     `altq on ${altq.interface} `,
     printScheduler(altq.scheduler, altq.flags ?? []) || `${altq.scheduler} `,
     bandwidth ? `bandwidth ${printBandwidth(bandwidth)} ` : '',
-    qlimit !== undefined && qlimit !== DEFAULT_QLIMIT ? `qlimit ${qlimit} ` : '',
+    qlimit !== undefined && qlimit !== DEFAULT_QUEUE_LIMIT ? `qlimit ${qlimit} ` : '',
     `tbrsize ${altq.tbrsize ?? 0} `,
     `queue { ${altq.queues.map((name) => `${name} `).join('')}}`,
   ].join('');
@@ -87,7 +86,7 @@ export function printQueue(queue: PfQueue, withInterface: boolean, generation: P
     withInterface ? `on ${queue.interface} ` : '',
     bandwidth && queue.scheduler !== 'priq' ? `bandwidth ${printBandwidth(bandwidth)} ` : '',
     priority !== undefined && priority !== DEFAULT_QUEUE_PRIORITY ? `priority ${priority} ` : '',
-    qlimit !== undefined && qlimit !== DEFAULT_QLIMIT ? `qlimit ${qlimit} ` : '',
+    qlimit !== undefined && qlimit !== DEFAULT_QUEUE_LIMIT ? `qlimit ${qlimit} ` : '',
     printScheduler(queue.scheduler, queue.flags, curvesOf(queue, generation)),
     children.length > 0 ? `{ ${children.map((name) => `${name} `).join('')}}` : '',
   ].join('');

@@ -27,6 +27,8 @@ import type {
 } from './syntax.ts';
 
 export const DEFAULT_QUEUE_PRIORITY = 1;
+/** Packets. */
+export const DEFAULT_QUEUE_LIMIT = 50;
 const DEFAULT_MTU = 1500;
 const TBR_MAX = 0xffff;
 /** Packets in the token bucket, by the bandwidth up to which they do. */

@@ -3,10 +3,9 @@ import { anchorPath } from '../../filter/pf/anchor-path.ts';
 import type { PfControlOut, PfQueueInfo, PfRuleInfo } from '../../filter/pf/ioctl.ts';
 import { printQueue } from '../../filter/pf/print-queue.ts';
 import { printRule } from '../../filter/pf/print-rule.ts';
+import { DEFAULT_QUEUE_LIMIT } from '../../filter/pf/queues.ts';
 import type { PfPart } from '../../filter/pf/ruleset.ts';
 import type { OpenSession } from './session.ts';
-
-const DEFAULT_QLIMIT = 50;
 
 /** Rules that stand in braces have an anchor whose name nobody gave. */
 function isUnnamed(anchor: string | undefined): anchor is string {
@@ -110,7 +109,7 @@ function queueText(session: OpenSession, info: PfQueueInfo, depth: number): stri
   lines.push(
     `  [ pkts: ${wide(info.packets, 10)}  bytes: ${wide(info.bytes, 10)}  ` +
       `dropped pkts: ${wide(info.droppedPackets, 6)} bytes: ${wide(info.droppedBytes, 6)} ]`,
-    `  [ qlength: ${wide(info.length, 3)}/${wide(queue.qlimit ?? DEFAULT_QLIMIT, 3)}${borrowed} ]`,
+    `  [ qlength: ${wide(info.length, 3)}/${wide(queue.qlimit ?? DEFAULT_QUEUE_LIMIT, 3)}${borrowed} ]`,
   );
   return lines;
 }

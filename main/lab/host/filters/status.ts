@@ -1,7 +1,8 @@
 /** The PF of a node as the window shows it: rules with their counters, tables, queues, and why packets were dropped. */
 import type { PfEnvironment } from '../../../../stack/filter/pf/environment.ts';
 import { PF_REASONS } from '../../../../stack/filter/pf/ioctl.ts';
-import type { PfRuleInfo } from '../../../../stack/filter/pf/ioctl.ts';
+import type { PfQueueInfo, PfRuleInfo } from '../../../../stack/filter/pf/ioctl.ts';
+import { DEFAULT_QUEUE_LIMIT, DEFAULT_QUEUE_PRIORITY } from '../../../../stack/filter/pf/queues.ts';
 import { printRule } from '../../../../stack/filter/pf/print-rule.ts';
 import type { PfGeneration, PfPart } from '../../../../stack/filter/pf/ruleset.ts';
 import { maxRulesShown } from '../../../api/filter-model.ts';
@@ -121,12 +122,31 @@ async function readTables(device: PfDevice, anchors: readonly string[]): Promise
 
 async function readQueues({ call }: PfDevice): Promise<FilterQueue[]> {
   const { queues } = await call('DIOCGETALTQS', {});
-  return queues.map(({ queue, packets, bytes, droppedPackets, length }) => ({
-    name: queue.name,
+  const below = (parent: string | undefined, on: string, depth: number): FilterQueue[] =>
+    queues
+      .filter(({ queue }) => queue.parent === parent && queue.interface === on)
+      .flatMap((info) => [shownQueue(info, depth), ...below(info.queue.name, on, depth + 1)]);
+  const interfaces = new Set(queues.map(({ queue }) => queue.interface));
+  return [...interfaces].flatMap((on) => below(undefined, on, 0));
+}
+
+function shownQueue(info: PfQueueInfo, depth: number): FilterQueue {
+  const { queue, packets, bytes, droppedPackets, droppedBytes, length } = info;
+  const { name, scheduler, priority, resolved, qlimit = DEFAULT_QUEUE_LIMIT, flags } = queue;
+  const isShare = scheduler !== 'priq' && resolved !== undefined;
+  return {
+    name,
     interface: queue.interface,
+    depth,
+    scheduler,
+    ...(isShare && { bandwidth: Math.round(resolved.bits) }),
+    ...(scheduler !== 'hfsc' && { priority: priority ?? DEFAULT_QUEUE_PRIORITY }),
+    default: flags.includes('default'),
     packets,
     bytes,
     droppedPackets,
+    droppedBytes,
     length,
-  }));
+    limit: qlimit,
+  };
 }
