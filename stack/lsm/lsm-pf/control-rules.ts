@@ -17,7 +17,8 @@ export function getRules(
   { anchor, part, first, count, clear }: PfControlIn<'DIOCGETRULES'>,
 ): PfControlOut<'DIOCGETRULES'> {
   const ptr = findAnchor(pf, anchor);
-  if (ptr === 0 && anchor !== '') throw new SystemError(ERRNO.ENOENT, `anchor ${anchor}`);
+  if (ptr === 0 && anchor !== '' && !isNamed(pf, anchor))
+    throw new SystemError(ERRNO.ENOENT, `anchor ${anchor}`);
   const rules = rulesAt(pf, anchor, PART[part])?.rules ?? [];
   const list = ptr === 0 ? 0 : listOfAnchor(anchors.get(ptr), PART[part]);
   addUpEvaluations(rules);
@@ -25,6 +26,12 @@ export function getRules(
   const infos = list === 0 ? [] : wanted.map((rule) => ruleInfo(lists.get(list), rule));
   if (clear === true) wanted.forEach(clearRule);
   return { total: rules.length, rules: infos };
+}
+
+/** True for an anchor that a rule of the one above leads to: it is there without rules of its own, too. */
+function isNamed(pf: Pf, anchor: string): boolean {
+  const slash = anchor.lastIndexOf('/');
+  return ruleSets(pf, anchor.slice(0, Math.max(0, slash))).includes(anchor.slice(slash + 1));
 }
 
 /** Sets the counters of all rules to 0. */

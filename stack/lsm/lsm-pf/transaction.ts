@@ -87,6 +87,31 @@ export function rollBack(pf: Pf): void {
   if (pf.altqPending !== 0) freePages(pf.altqPending);
   pf.altqPending = 0;
   pf.openTicket = 0;
+  freeEmptyAnchors(pf);
+}
+
+/** Frees the anchors that hold nothing any more: their names may be different every time. */
+function freeEmptyAnchors(pf: Pf): void {
+  let previous = 0;
+  for (let ptr = pf.anchors; ptr !== 0;) {
+    const anchor = anchors.get(ptr);
+    const { next } = anchor;
+    const path = anchorPath(anchor);
+    const holds = PF_PARTS.some((_, part) => u32[(ptr >>> 2) + LISTS + part] !== 0);
+    if (path === '' || holds || hasTables(pf, path)) previous = ptr;
+    else {
+      if (previous === 0) pf.anchors = next;
+      else anchors.get(previous).next = next;
+      anchors.free(ptr);
+    }
+    ptr = next;
+  }
+}
+
+function hasTables(pf: Pf, path: string): boolean {
+  let found = false;
+  eachTable(pf, (table) => (found ||= tableAnchor(table) === path));
+  return found;
 }
 
 /** Begins to load lists; what was being loaded by somebody else is thrown away. Returns the ticket. */

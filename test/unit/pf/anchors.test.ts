@@ -1,5 +1,6 @@
 // Anchors of PF on the wire (pf.conf(5), "ANCHORS"): which rules behind them are met, in which order, and what `quick` on an anchor means.
 import { expect, test } from 'vitest';
+import { slabReports } from '../../../stack/memory/slab.ts';
 import {
   INSIDE,
   OUTSIDE,
@@ -90,6 +91,21 @@ test('rules behind an anchor count for it and for the anchor', async () => {
   await passes(inside, out(53), outside);
   expect((await rules())[1]).toMatchObject({ packets: 1, bytes: 33 });
   expect((await rules('filter', 'services'))[0]).toMatchObject({ packets: 1, bytes: 33 });
+});
+
+test('anchors that are emptied leave room for others, and those that rules name stay', async () => {
+  await load('anchor named\nanchor "sessions/*"\n');
+  const inUse = (): number => slabReports().find(({ name }) => name === 'pfanchor')!.inUse;
+  const before = inUse();
+  for (let i = 0; i < 20; i++) {
+    await load('pass in proto udp to port 53\n', '3.7', `sessions/${i}`);
+    await load('', '3.7', `sessions/${i}`);
+  }
+  await load('pass in\n', '3.7', 'named');
+  await load('', '3.7', 'named');
+  expect(inUse()).toBe(before);
+  expect(await rules('filter', 'named')).toEqual([]);
+  await expect(rules('filter', 'sessions/1')).rejects.toThrow('anchor sessions/1');
 });
 
 test('translation has anchors of its own', async () => {

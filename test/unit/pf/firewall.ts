@@ -75,6 +75,13 @@ export class Host {
     return this.#peer.takeParsed().flatMap(({ ip }: Parsed) => (ip === undefined ? [] : [checked(ip)]));
   }
 
+  /** IPv4 packets that came since the last call as they came: whatever they are. */
+  takeRaw(): Buffer[] {
+    return this.#peer
+      .take()
+      .flatMap((frame) => (frame.readUInt16BE(12) === ETHERTYPE.ip ? [frame.subarray(14)] : []));
+  }
+
   leave(): void {
     this.#peer.leave();
   }
