@@ -14,6 +14,8 @@ import { row } from './row.ts';
 const UNIT = 'Mpps';
 const PACKETS = 1e6;
 const IDLE_RATIO = 0.95;
+/** Connections of the capture that a rule set is tried on, of 22 packets each. */
+const CONNECTIONS = 10_000;
 
 const CASES: Readonly<Record<string, PfOptions>> = {
   'loaded, not enabled': { enabled: false, rules: 0 },
@@ -21,6 +23,8 @@ const CASES: Readonly<Record<string, PfOptions>> = {
   'enabled, 10 rules more': { enabled: true, rules: 10 },
   'enabled, 1,000 rules more': { enabled: true, rules: 1000 },
   'enabled, 10,000 rules more': { enabled: true, rules: 10_000 },
+  'enabled, 1,000 rules more of port ranges': { enabled: true, rules: 1000, differIn: 'ranges' },
+  'enabled, 10,000 rules more of port ranges': { enabled: true, rules: 10_000, differIn: 'ranges' },
   'enabled, packets of a state': { enabled: true, rules: 0, keepState: true },
   'enabled, 1,000 rules more, packets of a state': { enabled: true, rules: 1000, keepState: true },
   'enabled, a table of 100,000': { enabled: true, rules: 0, table: 100_000 },
@@ -40,8 +44,10 @@ export async function benchPf({ rounds, seconds, warmUp }: Effort): Promise<Meas
     }) satisfies AnyJob;
   const rate = (pf: PfOptions | undefined) => async () =>
     (await runJob('forwarding', jobOf(pf).options)) / PACKETS;
+  const whatIf = { name: 'whatIf', options: { connections: CONNECTIONS } } satisfies AnyJob;
   const results = await interleave(rounds, {
     none: rate(undefined),
+    whatIf: () => runJob('whatIf', whatIf.options),
     ...Object.fromEntries(Object.entries(CASES).map(([name, pf]) => [name, rate(pf)])),
   });
   const values: Readonly<Record<string, readonly number[] | undefined>> = results;
@@ -53,5 +59,6 @@ export async function benchPf({ rounds, seconds, warmUp }: Effort): Promise<Meas
       const judgement = { peers: none, ...leastRatio };
       return by(jobOf(pf), row(`PF ${name}; peer: without PF`, values[name] ?? [], UNIT, judgement));
     }),
+    by(whatIf, row('what-if (pf test), with reading and report', results.whatIf, 'packets/s')),
   ];
 }

@@ -188,6 +188,17 @@ export class VirtualTime {
     this.#notify();
   }
 
+  /**
+   * For a program that has something to do at `time`, and does nothing before: jumps there at once if nothing else happens until then, and says whether it has. It is as if the
+   * program had slept, but for the event that waking up is.
+   */
+  skipTo(time: number): boolean {
+    const stands = this.#paused || this.#goal !== undefined || this.#pace.speed !== Infinity || timeIsHeld();
+    if (stands || sourceIsWaiting() || Math.min(this.#nextTime(), this.#nextStop()) <= time) return false;
+    jumpTo(time);
+    return true;
+  }
+
   // Control
 
   get place(): Place {

@@ -72,7 +72,9 @@ export class VerdictReader {
   }
 
   get isTranslated(): boolean {
-    return endsText(this.#before) !== endsText(this.#after);
+    const [a, b] = [this.#before, this.#after];
+    const isMoved = a.source !== b.source || a.destination !== b.destination;
+    return isMoved || a.sourcePort !== b.sourcePort || a.destinationPort !== b.destinationPort;
   }
 
   /** Ends of the packet before and after. */

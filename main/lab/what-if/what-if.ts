@@ -6,6 +6,8 @@
  */
 import { mFromBytes } from '../../../stack/memory/mbuf-chain.ts';
 import { CSUM_TRANSPORT_GOOD, HEADROOM, mFree, mbuf, ownerTag } from '../../../stack/memory/mbuf.ts';
+import { readClock } from '../../../stack/runtime/clock.ts';
+import { fromOutside } from '../../../stack/runtime/outside.ts';
 import { sleepNs } from '../../../stack/runtime/timers.ts';
 import type { PfEnvironment, PfInterface } from '../../../stack/filter/pf/environment.ts';
 import type { PfError } from '../../../stack/filter/pf/errors.ts';
@@ -23,12 +25,13 @@ import type { Ifnet } from '../../../stack/net/ifnet.ts';
 import { PFIL_HEAD, PFIL_IN, PFIL_OUT, pfilRun } from '../../../stack/net/pfil.ts';
 import { stacks } from '../../../stack/net/stack.ts';
 import { dissect } from '../../capture/dissect/dissect.ts';
-import type { CapturedPacket, CaptureProblem } from '../../capture/packet.ts';
+import type { CapturedPacket, CaptureProblem, CaptureRecord } from '../../capture/packet.ts';
 import { captureRecords } from '../../capture/read.ts';
 import type { CaptureSource } from '../../capture/source.ts';
 import { parseLab } from '../file/parse.ts';
 import { startLab } from '../lab.ts';
 import type { RunningLab } from '../lab.ts';
+import type { VirtualTime } from '../time/virtual-time.ts';
 import { ipPart } from './ip-part.ts';
 import { directionOf } from './direction.ts';
 import type { PacketVerdict, RuleRef, RuleTotals, WhatIfReport } from './report.ts';
@@ -61,6 +64,8 @@ export type WhatIfResult = WhatIfReport | { readonly errors: readonly PfError[] 
 
 const MODULE = 'lsm-pf-v4';
 const OWNER = ownerTag('program');
+/** Records that are read at once. */
+const BATCH = 512;
 const LOOPBACK = /^lo\d+$/;
 
 /** The lab: one node with the interfaces that the rules are read against. */
@@ -76,6 +81,25 @@ function labText(interfaces: readonly PfInterface[], wanted: string): string {
     name: 'what-if',
     nodes: { node: { stack: 'io-pkt-v4-hc -p pf-v4', interfaces: names, startup: lines } },
   });
+}
+
+/** The records of a capture. While it is read the lab's clock stands still, so they are read in batches. */
+async function* recordsOf(source: CaptureSource): AsyncGenerator<CaptureRecord> {
+  const records = captureRecords(source);
+  const readOn = async (): Promise<CaptureRecord[]> => {
+    const batch: CaptureRecord[] = [];
+    while (batch.length < BATCH) {
+      const next = await records.next();
+      if (next.done === true) break;
+      batch.push(next.value);
+    }
+    return batch;
+  };
+  for (;;) {
+    const batch = await fromOutside(readOn);
+    if (batch.length === 0) return;
+    yield* batch;
+  }
 }
 
 async function startNode(options: WhatIfOptions): Promise<RunningLab> {
@@ -125,10 +149,12 @@ class WhatIfRun {
   readonly #answers = new Answers();
   readonly #packets: PacketVerdict[] = [];
   readonly #linkTypes: number[] = [];
+  readonly #virtual: VirtualTime;
   #last: bigint | undefined;
 
   constructor(lab: RunningLab, options: WhatIfOptions, ruleSet: PfRuleSet) {
     this.#lab = lab;
+    this.#virtual = lab.engine.virtual!;
     this.#options = options;
     this.#ruleSet = ruleSet;
     this.#stack = lab.nodes.get('node')!.stacks.get('')!.address;
@@ -144,7 +170,7 @@ class WhatIfRun {
   async report(): Promise<WhatIfReport> {
     await loadRuleSet(plainStates(this.#ruleSet), this.#call);
     await this.#call('DIOCSTART', {});
-    for await (const record of captureRecords(this.#options.capture)) {
+    for await (const record of recordsOf(this.#options.capture)) {
       if (record.kind === 'interface') this.#linkTypes[record.id] = record.interface.linkType;
       else if (record.kind === 'packet') await this.#feed(record.packet);
       else if (record.kind === 'problem') this.#problem(record.problem);
@@ -205,7 +231,7 @@ class WhatIfRun {
   async #passTime({ time, untimed }: CapturedPacket): Promise<void> {
     if (untimed === true) return;
     const elapsed = this.#last === undefined ? 0n : time - this.#last;
-    if (elapsed > 0n) await sleepNs(Number(elapsed));
+    if (elapsed > 0n && !this.#virtual.skipTo(readClock() + Number(elapsed))) await sleepNs(Number(elapsed));
     if (this.#last === undefined || elapsed > 0n) this.#last = time;
   }
 

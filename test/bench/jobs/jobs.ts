@@ -13,6 +13,7 @@ import { forwardingJob } from './forwarding.ts';
 import { manyNodesJob } from './many-nodes.ts';
 import { pairsJob } from './pairs.ts';
 import { streamJob } from './stream.ts';
+import { whatIfJob } from './what-if.ts';
 
 /** Options are what the bench that starts a job gives it. */
 export const jobs = {
@@ -29,6 +30,7 @@ export const jobs = {
   arithmetic: arithmeticJob,
   manyNodes: manyNodesJob,
   bpf: bpfJob,
+  whatIf: whatIfJob,
 } as const;
 export type Jobs = typeof jobs;
 

@@ -13,8 +13,10 @@ import type { RunningLab } from '../../../main/lab/lab.ts';
 export interface PfOptions {
   /** False: loaded, and not filtering. */
   readonly enabled: boolean;
-  /** Rules that differ from the packet in their addresses only, the last criterion that is looked at. */
+  /** Rules that no packet meets, because of the last criterion that is looked at. */
   readonly rules: number;
+  /** In what these rules differ: in addresses they are found by search, ranges of ports have to be walked along. Default addresses. */
+  readonly differIn?: 'addresses' | 'ranges';
   readonly keepState?: boolean;
   /** Entries of a table that is asked about every packet. */
   readonly table?: number;
@@ -40,10 +42,12 @@ export function pfCallOf(lab: RunningLab, node: string): PfCall {
 }
 
 /** The rules as pf.conf. */
-function confOf({ rules, keepState, table }: PfOptions): string {
+function confOf({ rules, differIn, keepState, table }: PfOptions): string {
+  const criterion = (i: number): string =>
+    differIn === 'ranges' ? `any port ${20_000 + i}:40000` : inetNtoa(FIRST_ADDRESS + i);
   const lines = Array.from(
     { length: rules },
-    (_, i) => `block in on en0 inet proto udp from any to ${inetNtoa(FIRST_ADDRESS + i)}`,
+    (_, i) => `block in on en0 inet proto udp from any to ${criterion(i)}`,
   );
   if (table !== undefined) {
     const entries = Array.from({ length: table }, (_, i) => inetNtoa(FIRST_ADDRESS + i * 7));

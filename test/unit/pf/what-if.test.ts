@@ -1,11 +1,19 @@
 // What-if: a rule set over a capture, in a lab of its own. The shipped capture is of the router's en1 while nothing filtered there.
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { interfacesOfNode } from '../../../main/cli/node-interfaces.ts';
 import { pfEnvironment } from '../../../main/cli/pf-input.ts';
+import { LINKTYPE_RAW } from '../../../main/capture/link-type.ts';
 import { compareVerdicts } from '../../../main/lab/what-if/compare.ts';
 import type { WhatIfReport } from '../../../main/lab/what-if/report.ts';
 import { pfWhatIf } from '../../../main/lab/what-if/what-if.ts';
+import { pcapHeader, pcapRecord } from '../../../stack/utilities/tcpdump/pcap-file.ts';
+import { datagram } from './firewall.ts';
 
 const CAPTURE = 'main/examples/router-en1.pcapng';
 const RULES = readFileSync('main/examples/router.pf.conf', 'utf8');
@@ -13,8 +21,12 @@ const environment = pfEnvironment(
   interfacesOfNode(['en0', 'en1'], ['ifconfig en0 10.1.0.1/24 up', 'ifconfig en1 10.2.0.1/24 up']),
 );
 
-async function whatIf(text: string, direction: 'in' | 'out' | 'both' = 'both'): Promise<WhatIfReport> {
-  const options = { file: 'pf.conf', text, generation: '3.7', environment, capture: CAPTURE } as const;
+async function whatIf(
+  text: string,
+  direction: 'in' | 'out' | 'both' = 'both',
+  capture = CAPTURE,
+): Promise<WhatIfReport> {
+  const options = { file: 'pf.conf', text, generation: '3.7', environment, capture } as const;
   const result = await pfWhatIf({ ...options, interface: 'en1', direction });
   if ('errors' in result) throw new Error(JSON.stringify(result.errors));
   return result;
@@ -71,6 +83,31 @@ test('states end by the time of the capture', async () => {
   };
   expect(await made('60')).toBe(1);
   expect(await made('0')).toBe(2);
+});
+
+test('how long a file takes to be read is no time of the capture', async () => {
+  const at = (seconds: number, bytes: Uint8Array) =>
+    pcapRecord({ seconds, microseconds: 0, length: bytes.length, bytes });
+  const folder = mkdtempSync(join(tmpdir(), 'stackscope-what-if-'));
+  const capture = join(folder, 'slow.pcap');
+  execFileSync('mkfifo', [capture]);
+  try {
+    const judged = whatIf('block\npass in on en1 proto udp to port 53 keep state\n', 'both', capture);
+    // The answer comes 20 s after the question: within the minute that the state of the question has.
+    const pipe = await open(capture, 'w');
+    await pipe.write(pcapHeader(LINKTYPE_RAW, 65_535));
+    await pipe.write(at(0, datagram('10.2.0.2', 4000, '10.1.0.2', 53)));
+    await setTimeout(100);
+    await pipe.write(at(20, datagram('10.1.0.2', 53, '10.2.0.2', 4000)));
+    await pipe.close();
+    const { packets } = await judged;
+    expect(packets).toMatchObject([
+      { verdict: 'pass', direction: 'in', state: { made: true } },
+      { verdict: 'pass', direction: 'out', state: { made: false } },
+    ]);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });
 
 test('two rule sets: exactly the packets that fare otherwise', async () => {
