@@ -4,7 +4,7 @@ import type { PfControlIn, PfControlOut } from '../../filter/pf/ioctl.ts';
 import { clearRule, ruleInfo } from './info.ts';
 import { anchors, lists } from './records.ts';
 import type { Pf } from './records.ts';
-import { addUpEvaluations } from './rule-runs.ts';
+import { addUpEvaluations } from './rule-list.ts';
 import { findAnchor } from './transaction.ts';
 import { PART, anchorPath, anchorsBelow, eachAnchor, eachList, listOfAnchor, rulesAt } from './view.ts';
 

@@ -18,6 +18,7 @@ import { matchesFingerprint } from './os.ts';
 import { PROTOCOL, TH_ACK, TH_SYN, pd } from './packet.ts';
 import { ACTION, ADDRESS, SKIP, meets } from './rules.ts';
 import type { HostTest, IdTest, Rule } from './rules.ts';
+import { BIT_INET6, BIT_RUN, BIT_SPECIAL, END, KIND, PORTS, WORD, WORDS } from './rule-words.ts';
 import type { RuleList } from './rule-list.ts';
 import { matchesTable } from './tables.ts';
 import { PART, anchorsBelow, mainRules, rulesAt, tableOf } from './view.ts';
@@ -134,59 +135,101 @@ function tagMatches(rule: Rule): boolean {
   return (tag === rule.tagged) !== rule.taggedNot;
 }
 
-/** True if an address is one that the rule names; a network is what most rules name. */
-function hostMatches(host: HostTest, anchor: string, address: number): boolean {
-  return host.kind === ADDRESS.network
-    ? (((address ^ host.address) & host.mask) === 0) !== host.not
-    : addressMatches(host, anchor, address);
-}
+/** An end of a rule, by its first word. */
+type RuleEnd = typeof WORD.source | typeof WORD.destination;
 
-/** The index of the first rule of a list, from `from` on, that matches; their number if none does. Counts every rule that is looked at. */
-function findMatch(list: RuleList, from: number): number {
-  const { rules, anchor } = list;
-  const met = list.interfacesMet(pd.ifp, pd.pf.generation);
-  const { direction, protocol, source, destination } = pd;
-  let i = from;
-  while (i < rules.length) {
-    const rule = rules[i]!;
-    const { skip, src, dst } = rule;
-    f64[rule.evaluations]!++;
-    if (met[rule.interfaceIndex] === 0) i = skip[SKIP.interface]!;
-    else if (rule.direction !== 0 && rule.direction !== direction) i = skip[SKIP.direction]!;
-    else if (rule.family === 2) i = skip[SKIP.family]!;
-    else if (rule.protocol >= 0 && rule.protocol !== protocol) i = skip[SKIP.protocol]!;
-    else if (src.tested && !hostMatches(src, anchor, source)) i = nextHost(rule, SKIP.sourceAddress, source);
-    else if (src.portOperator !== 0 && !portMatches(src, pd.sourcePort))
-      i = nextPort(rule, SKIP.sourcePort, pd.sourcePort);
-    else if (dst.tested && !hostMatches(dst, anchor, destination))
-      i = nextHost(rule, SKIP.destinationAddress, destination);
-    else if (dst.portOperator !== 0 && !portMatches(dst, pd.destinationPort))
-      i = nextPort(rule, SKIP.destinationPort, pd.destinationPort);
-    else if (rule.special && !specialMatches(rule)) i++;
-    else return i;
+/** True unless an end of rule `i` of a list has the address. */
+function addressMisses(list: RuleList, i: number, end: RuleEnd, address: number): boolean {
+  const { words } = list;
+  const at = i * WORDS + end;
+  const kind = words[at + END.kind]!;
+  if (kind === KIND.any) return false;
+  if (kind === KIND.asked) {
+    const { src, dst } = list.rules[i]!;
+    return !addressMatches(end === WORD.source ? src : dst, list.anchor, address);
   }
-  return i;
+  return (((address ^ words[at + END.value]!) & words[at + END.mask]!) === 0) !== (kind === KIND.network);
 }
 
-/** Where to go on from a rule that another address or port would have met. */
-function nextHost({ skip, runs }: Rule, step: number, address: number): number {
-  const run = runs[step];
-  return run === undefined ? skip[step]! : run.next(skip[step]!, address);
+/** True unless an end of rule `i` of a list has the port; NO_PORT is none of any. */
+function portMisses({ words }: RuleList, i: number, end: RuleEnd, port: number): boolean {
+  const at = i * WORDS + end;
+  const kind = words[at + END.ports]!;
+  if (kind === PORTS.any) return false;
+  const inside = port >= words[at + END.lowest]! && port <= words[at + END.highest]!;
+  return port === NO_PORT || inside !== (kind === PORTS.inside);
 }
-
-function nextPort({ skip, runs }: Rule, step: number, port: number): number {
-  const run = runs[step];
-  if (run === undefined) return skip[step]!;
-  return hasPorts() ? run.next(skip[step]!, port) : run.behind(skip[step]!);
-}
+const NO_PORT = -1;
 
 /** Fragments have no ports, and so do protocols that are neither TCP nor UDP. */
 function hasPorts(): boolean {
   return !pd.fragment && (pd.protocol === PROTOCOL.tcp || pd.protocol === PROTOCOL.udp);
 }
 
-function portMatches(host: HostTest, port: number): boolean {
-  return hasPorts() && meets(host.portOperator, host.portA, host.portB, port);
+/** The index of the first rule of a list, from `from` on, that matches; their number if none does. Counts every rule that is looked at. */
+function findMatch(list: RuleList, from: number): number {
+  const met = list.interfacesMet(pd.ifp, pd.pf.generation);
+  const ports = hasPorts();
+  const sourcePort = ports ? pd.sourcePort : NO_PORT;
+  const destinationPort = ports ? pd.destinationPort : NO_PORT;
+  const count = list.rules.length;
+  list.noteFrom(from);
+  for (let i = from; i < count;) {
+    const next = look(list, i, met, sourcePort, destinationPort);
+    if (next === i) {
+      list.noteTo(i + 1);
+      return i;
+    }
+    if (next !== i + 1) {
+      list.noteTo(i + 1);
+      list.noteFrom(next);
+    }
+    i = next;
+  }
+  return count;
+}
+
+/** Looks at a rule: itself if the packet meets it, else the next one to look at. */
+function look(
+  list: RuleList,
+  i: number,
+  met: Uint8Array,
+  sourcePort: number,
+  destinationPort: number,
+): number {
+  const { words } = list;
+  const at = i * WORDS;
+  if (met[words[at + WORD.interface]!] === 0) return list.skip(i, SKIP.interface);
+  const direction = words[at + WORD.direction]!;
+  if (direction !== 0 && direction !== pd.direction) return list.skip(i, SKIP.direction);
+  const bits = words[at + WORD.bits]!;
+  if ((bits & BIT_INET6) !== 0) return list.skip(i, SKIP.family);
+  const protocol = words[at + WORD.protocol]!;
+  if (protocol >= 0 && protocol !== pd.protocol) return list.skip(i, SKIP.protocol);
+  if (addressMisses(list, i, WORD.source, pd.source)) return nextHost(list, i, SKIP.sourceAddress, pd.source);
+  if (portMisses(list, i, WORD.source, sourcePort)) return nextPort(list, i, SKIP.sourcePort, sourcePort);
+  if (addressMisses(list, i, WORD.destination, pd.destination))
+    return nextHost(list, i, SKIP.destinationAddress, pd.destination);
+  if (portMisses(list, i, WORD.destination, destinationPort))
+    return nextPort(list, i, SKIP.destinationPort, destinationPort);
+  return (bits & BIT_SPECIAL) === 0 || specialMatches(list.rules[i]!) ? i : i + 1;
+}
+
+function isInRun({ words }: RuleList, i: number, step: number): boolean {
+  return (words[i * WORDS + WORD.bits]! & (BIT_RUN << step)) !== 0;
+}
+
+/** Where to go on from a rule that another address or port would have met. */
+function nextHost(list: RuleList, i: number, step: number, address: number): number {
+  const next = list.skip(i, step);
+  return isInRun(list, i, step) ? list.run(i, step).next(next, address) : next;
+}
+
+function nextPort(list: RuleList, i: number, step: number, port: number): number {
+  const next = list.skip(i, step);
+  if (!isInRun(list, i, step)) return next;
+  const run = list.run(i, step);
+  return port === NO_PORT ? run.behind(next) : run.next(next, port);
 }
 
 /** The path that an anchor rule of a list leads to, without its wildcard. */
@@ -333,14 +376,13 @@ function findInward(list: RuleList, from: number): number {
   let i = from;
   while (i < rules.length) {
     const rule = rules[i]!;
-    const { skip } = rule;
     f64[rule.evaluations]!++;
-    if (met[rule.interfaceIndex] === 0) i = skip[SKIP.interface]!;
-    else if (rule.direction !== 0 && rule.direction !== pd.direction) i = skip[SKIP.direction]!;
-    else if (rule.family === 2) i = skip[SKIP.family]!;
-    else if (rule.protocol >= 0 && rule.protocol !== pd.protocol) i = skip[SKIP.protocol]!;
+    if (met[list.words[i * WORDS + WORD.interface]!] === 0) i = list.skip(i, SKIP.interface);
+    else if (rule.direction !== 0 && rule.direction !== pd.direction) i = list.skip(i, SKIP.direction);
+    else if (rule.family === 2) i = list.skip(i, SKIP.family);
+    else if (rule.protocol >= 0 && rule.protocol !== pd.protocol) i = list.skip(i, SKIP.protocol);
     else if (rule.action === ACTION.anchor) return i;
-    else if (!addressMatches(rule.dst, list.anchor, pd.source)) i = skip[SKIP.destinationAddress]!;
+    else if (!addressMatches(rule.dst, list.anchor, pd.source)) i = list.skip(i, SKIP.destinationAddress);
     else if (!inwardMatches(list, rule)) i++;
     else return i;
   }

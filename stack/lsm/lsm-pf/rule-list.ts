@@ -1,14 +1,19 @@
 /**
  * The rules of a list as this thread evaluates them: made from the text of the list when first needed, kept until the list is replaced. Where the next rule begins that differs
  * in one of the eight first criteria is known (skip steps).
+ *
+ * Evaluations are not counted rule by rule: a stretch of rules that are looked at one after the other is noted at both of its ends, and added up when somebody asks.
  */
+import { f64 } from '../../memory/memory.ts';
 import { interfaceName } from '../../net/ifnet.ts';
 import type { Ifnet } from '../../net/ifnet.ts';
 import type { PfHost, PfRule } from '../../filter/pf/ruleset.ts';
 import { RULES_PER_PAGE, lists, pages, ruleStruct } from './records.ts';
 import type { ListRecord } from './records.ts';
 import { findRuns } from './rule-runs.ts';
-import { Rule } from './rules.ts';
+import type { RuleRun } from './rule-runs.ts';
+import { BIT_RUN, WORD, WORDS, wordsOf } from './rule-words.ts';
+import { Rule, SKIPS } from './rules.ts';
 import type { RuleNumbers } from './rules.ts';
 import { loadText } from './text.ts';
 
@@ -36,6 +41,12 @@ export class RuleList {
   readonly rules: readonly Rule[];
   /** Path of the anchor it belongs to. */
   readonly anchor: string;
+  /** What is compared (rule-words.ts). */
+  readonly words: Int32Array;
+  /** For each rule and criterion of SKIP the next rule that differs in it. */
+  readonly #skips: Int32Array;
+  /** Runs that rules are in, by index in #skips. */
+  readonly #runs = new Map<number, RuleRun>();
   readonly #tests: readonly InterfaceTest[];
   /** By interface: 1 for each test that it meets. */
   readonly #met = new Map<number, Uint8Array>();
@@ -46,20 +57,43 @@ export class RuleList {
     this.anchor = anchor;
     const tests = new Map<string, number>();
     const list: InterfaceTest[] = [];
-    for (const rule of rules) {
-      rule.anchor = anchor;
-      const key = JSON.stringify(rule.source.interface ?? {});
-      let index = tests.get(key);
-      if (index === undefined) {
-        index = list.push(new InterfaceTest(rule.source)) - 1;
-        tests.set(key, index);
-      }
-      rule.interfaceIndex = index;
-    }
+    for (const rule of rules) rule.anchor = anchor;
+    const interfaces = rules.map(({ source }) => {
+      const key = JSON.stringify(source.interface ?? {});
+      const index = tests.get(key) ?? list.push(new InterfaceTest(source)) - 1;
+      tests.set(key, index);
+      return index;
+    });
     this.#tests = list;
+    this.words = wordsOf(rules, interfaces);
+    this.#skips = skipSteps(rules);
+    findRuns(this, (i, step, run) => {
+      this.#runs.set(i * SKIPS + step, run);
+      this.words[i * WORDS + WORD.bits]! |= BIT_RUN << step;
+    });
   }
 
-  /** Which tests (by a rule's interfaceIndex) an interface meets. `generation` changes when interfaces come or go. */
+  /** The next rule behind `i` that differs from it in a criterion of SKIP; the number of rules if none does. */
+  skip(i: number, step: number): number {
+    return this.#skips[i * SKIPS + step]!;
+  }
+
+  /** The run over a criterion that a rule is in; it has BIT_RUN if it is in one. */
+  run(i: number, step: number): RuleRun {
+    return this.#runs.get(i * SKIPS + step)!;
+  }
+
+  /** Notes that rules are looked at, from `i` on. */
+  noteFrom(i: number): void {
+    if (i < this.rules.length) f64[this.rules[i]!.passedOver]!++;
+  }
+
+  /** Notes that the rules that are looked at end before `i`. */
+  noteTo(i: number): void {
+    if (i < this.rules.length) f64[this.rules[i]!.passedOver]!--;
+  }
+
+  /** Which tests (WORD.interface) an interface meets. `generation` changes when interfaces come or go. */
   interfacesMet(ifp: Ifnet, generation: number): Uint8Array {
     if (this.#generation !== generation) {
       this.#met.clear();
@@ -96,8 +130,9 @@ function portKey({ port }: PfHost): string {
   return port === undefined ? '' : `${port.op} ${port.a} ${port.b ?? ''}`;
 }
 
-/** Works out the skip steps, from the last rule to the first. */
-function linkRules(rules: readonly Rule[]): void {
+/** The skip steps of all rules, worked out from the last rule to the first. */
+function skipSteps(rules: readonly Rule[]): Int32Array {
+  const skips = new Int32Array(SKIPS * rules.length);
   CRITERIA.forEach((criterion, step) => {
     let end = rules.length;
     let later: string | number | undefined;
@@ -105,9 +140,20 @@ function linkRules(rules: readonly Rule[]): void {
       const key = criterion(rules[i]!);
       if (later !== undefined && key !== later) end = i + 1;
       later = key;
-      rules[i]!.skip[step] = end;
+      skips[i * SKIPS + step] = end;
     }
   });
+  return skips;
+}
+
+/** Gives every rule of a list the evaluations that were noted at the ends of stretches: before counters are read or cleared. */
+export function addUpEvaluations(rules: readonly Rule[]): void {
+  let looks = 0;
+  for (const { evaluations, passedOver } of rules) {
+    looks += f64[passedOver]!;
+    f64[passedOver] = 0;
+    f64[evaluations]! += looks;
+  }
 }
 
 /** The addresses of all counters of a list, in order. */
@@ -135,8 +181,6 @@ export function rulesOf(ptr: number, anchor: () => string, numbers: () => RuleNu
   const records = recordsOf(list);
   const names = numbers();
   const rules = sources.map((source, i) => new Rule(source, ruleStruct.at(records[i]!), i, names));
-  linkRules(rules);
-  findRuns(rules);
   while (cache.length <= index) cache.push(undefined);
   const made = new RuleList(rules, anchor());
   cache[index] = { serial: list.serial, made };

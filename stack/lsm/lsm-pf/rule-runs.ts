@@ -1,11 +1,11 @@
 /**
  * Rules that differ in one address or one port only, as long lists of hosts and services make them: the next one that matches is looked up instead of walked to. What PF counts stays
- * what it counts: the rules in between are looked at, all of them, which is noted at both ends (`passedOver`) and added up when somebody asks.
+ * what it counts: the rules in between are looked at, all of them, as far as it says.
  */
-import { f64 } from '../../memory/memory.ts';
 import { mix3 } from '../../memory/hash.ts';
 import { ADDRESS, OPERATOR, SKIP } from './rules.ts';
-import type { HostTest, Rule, Run } from './rules.ts';
+import type { HostTest, Rule } from './rules.ts';
+import type { RuleList } from './rule-list.ts';
 
 /** Shorter runs are walked sooner than looked up. */
 const LEAST_RUN = 8;
@@ -20,8 +20,8 @@ interface Key {
 type KeyOf = (rule: Rule) => Key | undefined;
 
 /** Rules one after the other with everything before a criterion in common, and that criterion a different network or port in neighbours. */
-class RuleRun implements Run {
-  readonly #rules: readonly Rule[];
+export class RuleRun {
+  readonly #list: RuleList;
   readonly #end: number;
   /** Where a walk goes on that the last rule of the run has not met: beyond #end if rules behind the run are like it. */
   readonly #after: number;
@@ -33,13 +33,13 @@ class RuleRun implements Run {
   /** Numbers of rules, group by group, each rising. */
   readonly #positions: Int32Array;
 
-  constructor(rules: readonly Rule[], from: number, end: number, step: number, keyOf: KeyOf) {
-    this.#rules = rules;
+  constructor(list: RuleList, from: number, end: number, step: number, keyOf: KeyOf) {
+    this.#list = list;
     this.#end = end;
-    this.#after = rules[end - 1]!.skip[step]!;
+    this.#after = list.skip(end - 1, step);
     const groups = new Map<string, { key: Key; positions: number[] }>();
     for (let i = from; i < end; i++) {
-      const key = keyOf(rules[i]!)!;
+      const key = keyOf(list.rules[i]!)!;
       const name = `${key.value} ${key.mask}`;
       const group = groups.get(name) ?? { key, positions: [] };
       group.positions.push(i);
@@ -107,8 +107,8 @@ class RuleRun implements Run {
   /** Notes that the rules from `from` to before `to` have been looked at. */
   #passOver(from: number, to: number): void {
     if (from >= to) return;
-    f64[this.#rules[from]!.passedOver]!++;
-    if (to < this.#rules.length) f64[this.#rules[to]!.passedOver]!--;
+    this.#list.noteFrom(from);
+    this.#list.noteTo(to);
   }
 }
 
@@ -128,33 +128,22 @@ const KEYS: readonly (readonly [number, KeyOf])[] = [
 ];
 
 /** True if rule `i` and the next one are neighbours in a run over a criterion. */
-function runsOn(rules: readonly Rule[], i: number, step: number, keyOf: KeyOf): boolean {
-  const next = rules[i + 1];
-  if (next === undefined || keyOf(rules[i]!) === undefined || keyOf(next) === undefined) return false;
-  const { skip } = rules[i]!;
-  for (let before = 0; before < step; before++) if (skip[before] === i + 1) return false;
-  return skip[step] === i + 1;
+function runsOn(list: RuleList, i: number, step: number, keyOf: KeyOf): boolean {
+  const next = list.rules[i + 1];
+  if (next === undefined || keyOf(list.rules[i]!) === undefined || keyOf(next) === undefined) return false;
+  for (let before = 0; before < step; before++) if (list.skip(i, before) === i + 1) return false;
+  return list.skip(i, step) === i + 1;
 }
 
-/** Finds the runs of a list whose skip steps are known. */
-export function findRuns(rules: readonly Rule[]): void {
+/** Finds the runs of a list whose skip steps are known, and tells which rules are in them. */
+export function findRuns(list: RuleList, found: (rule: number, step: number, run: RuleRun) => void): void {
   for (const [step, keyOf] of KEYS)
-    for (let from = 0; from < rules.length;) {
+    for (let from = 0; from < list.rules.length;) {
       let last = from;
-      while (runsOn(rules, last, step, keyOf)) last++;
+      while (runsOn(list, last, step, keyOf)) last++;
       const end = last + 1;
-      const run = end - from >= LEAST_RUN ? new RuleRun(rules, from, end, step, keyOf) : undefined;
-      if (run !== undefined) for (let i = from; i < end; i++) rules[i]!.runs[step] = run;
+      const run = end - from >= LEAST_RUN ? new RuleRun(list, from, end, step, keyOf) : undefined;
+      if (run !== undefined) for (let i = from; i < end; i++) found(i, step, run);
       from = end;
     }
-}
-
-/** Gives every rule of a list the evaluations that were noted at the ends of walks: before counters are read or cleared. */
-export function addUpEvaluations(rules: readonly Rule[]): void {
-  let walks = 0;
-  for (const { evaluations, passedOver } of rules) {
-    walks += f64[passedOver]!;
-    f64[passedOver] = 0;
-    f64[evaluations]! += walks;
-  }
 }

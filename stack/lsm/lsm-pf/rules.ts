@@ -134,7 +134,7 @@ function idTest(operator: PfOperator | undefined): IdTest | undefined {
   return { operator: OPERATOR[operator.op], a: operator.a, b: operator.b ?? 0 };
 }
 
-/** The criteria by which rules are skipped. */
+/** The criteria by which rules are skipped, in the order in which they are looked at. */
 export const SKIP = {
   interface: 0,
   direction: 1,
@@ -145,24 +145,15 @@ export const SKIP = {
   destinationAddress: 6,
   destinationPort: 7,
 } as const;
+export const SKIPS = 8;
 
-/** Rules that differ in one criterion only (rule-runs.ts). */
-export interface Run {
-  /** The next rule from `from` on that `value` of the packet meets, or the first one behind the run. */
-  next(from: number, value: number): number;
-  /** The first rule behind the run. */
-  behind(from: number): number;
-}
-
-/** A rule. Numbers that are compared for every packet come first. */
+/** A rule. */
 export class Rule {
   readonly source: PfRule;
   readonly record: RuleRecord;
   readonly number: number;
   readonly action: number;
   readonly direction: number;
-  /** Which of the interface conditions of its list it has (InterfaceTest). */
-  interfaceIndex = 0;
   /** Path of the anchor that it is in. */
   anchor = '';
   /** Where its evaluations are counted, as a word of f64. */
@@ -194,12 +185,8 @@ export class Rule {
   readonly timeouts: readonly number[];
   /** True if one of the remaining criteria is to be looked at. */
   readonly special: boolean;
-  /** Where is noted how often it and those behind it were looked at by RuleRun, as a word of f64. */
+  /** Where is noted how often a walk along the list began at it or went over it, less those that ended before it (rule-list.ts), as a word of f64. */
   readonly passedOver: number;
-  /** Index of the next rule that differs in interface, direction, family, protocol, source address and port, destination address and port. */
-  readonly skip: Int32Array = new Int32Array(8);
-  /** By the same criteria: the run of rules that it is in, undefined for none. */
-  readonly runs: (Run | undefined)[] = Array.from({ length: 8 }, () => undefined);
   readonly queue: number;
   readonly priorityQueue: number;
 
