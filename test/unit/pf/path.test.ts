@@ -1,8 +1,7 @@
 // The path of a packet through PF, step by step: what comes before what, which rules are looked at, and every reason for which a packet is dropped.
 import { expect, test } from 'vitest';
-import { PF_LIMITS, PF_TIMEOUTS } from '../../../stack/filter/pf/ruleset.ts';
-import { PF_REASONS } from '../../../stack/filter/pf/ioctl.ts';
-import type { PfReason } from '../../../stack/filter/pf/ioctl.ts';
+import { PF_LIMITS, type PfTimeout } from '../../../stack/filter/pf/ruleset.ts';
+import { PF_REASONS, type PfReason } from '../../../stack/filter/pf/ioctl.ts';
 import { PROTOCOL, ipv4, udp } from '../../support/frames.ts';
 import { SYN_OPTIONS, connect, say, sideOf } from './connection.ts';
 import {
@@ -60,7 +59,7 @@ test('what PF sends itself passes, though rules would block it', async () => {
 });
 
 test('packets of a state are scrubbed first', async () => {
-  await load('scrub in on en0 all min-ttl 100\nblock all\npass in on en0 keep state\npass on en1\npass out on en0\n');
+  await load('scrub in on en0 min-ttl 100\nblock\npass in on en0 keep state\npass on en1\npass out on en0\n');
   expect((await through(inside, out(53), outside))!.ttl).toBe(99);
   expect((await through(inside, out(53), outside))!.ttl).toBe(99);
 });
@@ -165,7 +164,7 @@ test('the system that a SYN comes from is told by its window, options and time t
 });
 
 test('time-outs and limits are those of PF unless they are set', async () => {
-  const wanted: Partial<Record<(typeof PF_TIMEOUTS)[number], number>> = {
+  const wanted: Partial<Record<PfTimeout, number>> = {
     'tcp.first': 120,
     'tcp.opening': 30,
     'tcp.established': 86_400,
