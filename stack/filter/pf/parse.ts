@@ -66,13 +66,14 @@ type Section = (typeof SECTIONS)[number];
 type Lists5 = Record<PfPart, PfRule[]>;
 
 interface AnchorLists extends Lists5 {
-  readonly tables: PfTable[];
+  /** By name, in the order of their last definitions. */
+  readonly tables: Map<string, PfTable>;
   /** The number of its next rule. */
   number: number;
 }
 
 function emptyAnchor(): AnchorLists {
-  return { tables: [], scrub: [], nat: [], binat: [], rdr: [], filter: [], number: 0 };
+  return { tables: new Map(), scrub: [], nat: [], binat: [], rdr: [], filter: [], number: 0 };
 }
 
 class ConfReader {
@@ -137,7 +138,10 @@ class ConfReader {
 
   #ruleSet(): PfRuleSet {
     const anchors = Object.fromEntries(
-      [...this.#anchors].map(([path, { number: _number, ...lists }]) => [path, lists]),
+      [...this.#anchors].map(([path, { number: _number, tables, ...lists }]) => [
+        path,
+        { ...lists, tables: [...tables.values()] },
+      ]),
     );
     return {
       generation: this.#options.generation,
@@ -275,10 +279,9 @@ class ConfReader {
       ...(files.length > 0 && { files }),
     };
     const { tables } = this.#anchorAt('');
-    const same = tables.findIndex(({ name }) => name === table.name);
     // The last definition of a table is the one that counts.
-    if (same >= 0) tables.splice(same, 1);
-    tables.push(table);
+    tables.delete(table.name);
+    tables.set(table.name, table);
     this.#listing.push({ kind: 'table', table });
   }
 

@@ -30,6 +30,8 @@ export const DEFAULT_QUEUE_PRIORITY = 1;
 /** Packets. */
 export const DEFAULT_QUEUE_LIMIT = 50;
 const DEFAULT_MTU = 1500;
+/** Queues of all interfaces together. Each is compared with all others of its interface. */
+const MOST_QUEUES = 500;
 const TBR_MAX = 0xffff;
 /** Packets in the token bucket, by the bandwidth up to which they do. */
 const TBR_PACKETS = [
@@ -84,8 +86,11 @@ export class QueueTrees {
   readonly #errors: ErrorList;
   readonly #warn: (place: Place, message: string) => void;
   readonly #roots = new Map<string, Root>();
-  readonly #declared: Declared[] = [];
-  readonly #defined: Defined[] = [];
+  /** Places by the name of their queue. */
+  readonly #declared = new Map<string, Declared[]>();
+  /** Queues by interface and name, and by interface and parent. */
+  readonly #defined = new Map<string, Defined>();
+  readonly #children = new Map<string, Defined[]>();
 
   constructor(
     environment: PfEnvironment,
@@ -122,7 +127,7 @@ export class QueueTrees {
     };
     this.#roots.set(name, root);
     for (const { text } of altq.queues)
-      this.#declared.push({ name: text, interface: name, scheduler: root.scheduler });
+      this.#declare({ name: text, interface: name, scheduler: root.scheduler });
     const { bandwidth, qlimit, tbrsize } = altq.options;
     const record: PfAltq = {
       line: altq.line,
@@ -141,9 +146,10 @@ export class QueueTrees {
   /** @returns what the listing shows: one line for a queue without interface, one for each interface that is named. */
   addQueue(queue: QueueSyntax): QueueListing[] {
     if (queue.options.tbrsize) refuse(queue, 'cannot specify tbrsize for queue');
-    const places = this.#declared.filter(
-      (item) => item.name === queue.name.text && isOn(item, queue.interfaces),
-    );
+    const declared = this.#declared.get(queue.name.text) ?? [];
+    const places = declared.filter((item) => isOn(item, queue.interfaces));
+    if (this.#defined.size + places.length > MOST_QUEUES)
+      refuse(queue.name, `too many queues; a rule set may have ${MOST_QUEUES}`);
     if (places.length === 0) refuse(queue.name, `queue ${queue.name.text} has no parent`);
     const records = places.map((place) => this.#define(queue, place));
     const withInterface = queue.interfaces.length > 0;
@@ -151,6 +157,10 @@ export class QueueTrees {
       queue: record,
       withInterface,
     }));
+  }
+
+  #declare(place: Declared): void {
+    append(this.#declared, place.name, place);
   }
 
   #define(queue: QueueSyntax, declared: Declared): PfQueue {
@@ -164,14 +174,15 @@ export class QueueTrees {
     if (scheduler === 'priq' && options.bandwidth && !isWhole(options.bandwidth)) {
       refuse(queue, "priq doesn't take bandwidth");
     }
-    if (this.#defined.some((item) => item.name === declared.name && item.interface === declared.interface)) {
+    if (this.#defined.has(keyOf(declared.interface, declared.name))) {
       refuse(queue.name, `queue ${declared.name} already exists on interface ${declared.interface}`);
     }
     const defined = this.#check(queue, declared);
-    this.#defined.push(defined);
+    this.#defined.set(keyOf(defined.interface, defined.name), defined);
+    append(this.#children, keyOf(defined.interface, defined.parent), defined);
     for (const { text } of queue.children) {
       if (text === declared.name) refuse(queue, 'queue cannot have itself as child');
-      this.#declared.push({ name: text, interface: declared.interface, scheduler, parent: declared.name });
+      this.#declare({ name: text, interface: declared.interface, scheduler, parent: declared.name });
     }
     const record = queueRecord(queue, defined);
     this.queues.push(record);
@@ -184,13 +195,9 @@ export class QueueTrees {
     const priority = queue.options.priority ?? DEFAULT_QUEUE_PRIORITY;
     const priorities = PRIORITIES[declared.scheduler];
     if (priority >= priorities) refuse(queue, `priority out of range: max ${priorities - 1}`);
-    const siblings = this.#defined.filter(
-      (item) => item.interface === declared.interface && item.parent === declared.parent,
-    );
+    const siblings = this.#children.get(keyOf(declared.interface, declared.parent)) ?? [];
     if (declared.scheduler === 'priq') checkPriority(queue, declared, priority, siblings);
-    const parentBits =
-      this.#defined.find((item) => item.name === declared.parent && item.interface === declared.interface)
-        ?.bits ?? root.bits;
+    const parentBits = this.#defined.get(keyOf(declared.interface, declared.parent))?.bits ?? root.bits;
     const bits = resolveBits(queue.options.bandwidth, parentBits);
     if (declared.scheduler !== 'priq') this.#checkBits(queue, declared, bits, parentBits, root, siblings);
     const curves = this.#checkCurves(queue, declared, root, bits, parentBits);
@@ -229,7 +236,7 @@ export class QueueTrees {
     const written = curve(scheduler?.linkshare);
     const linkshare = written.m2 === 0 ? { ...written, m2: bits } : written;
     checkShape(queue, declared.name, [realtime, linkshare, upperlimit]);
-    const onInterface = this.#defined.filter((item) => item.interface === declared.interface);
+    const onInterface = this.#on(declared.interface);
     const others = onInterface.map((item) => item.realtime);
     const limit = { m1: 0, d: 0, m2: root.bits * REALTIME_SHARE };
     if (realtime.m2 !== 0 && !fitsUnder([...others, realtime], limit)) {
@@ -257,10 +264,14 @@ export class QueueTrees {
     return { linkshare, realtime, upperlimit };
   }
 
+  #on(name: string): Defined[] {
+    return [...this.#defined.values()].filter((item) => item.interface === name);
+  }
+
   /** What can be said only when all queues are known: each interface has one default queue, with hfsc a leaf. */
   finish(): void {
     for (const root of this.#roots.values()) {
-      const queues = this.#defined.filter((item) => item.interface === root.interface);
+      const queues = this.#on(root.interface);
       const defaults = queues.filter(({ isDefault }) => isDefault);
       const rootCounts = root.isDefault && root.scheduler === 'cbq' ? 1 : 0;
       if (defaults.length + rootCounts !== 1) {
@@ -270,6 +281,17 @@ export class QueueTrees {
       }
     }
   }
+}
+
+/** Of a queue, or of those below a parent; without one, below the interface itself. */
+function keyOf(interfaceName: string, queue: string | undefined): string {
+  return queue === undefined ? interfaceName : `${interfaceName} ${queue}`;
+}
+
+function append<T>(lists: Map<string, T[]>, key: string, item: T): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [item]);
+  else list.push(item);
 }
 
 function share(percent: number): PfBandwidth {

@@ -21,8 +21,8 @@ export function fitsUnder(curves: readonly PfCurve[], limit: PfCurve): boolean {
   const real = curves.filter((curve) => !isNull(curve));
   if (isNull(limit)) return real.length === 0;
   // Sums of such curves bend only where one of them does.
-  const bends = [...real.map(({ d }) => d), limit.d];
+  const bends = new Set([...real.map(({ d }) => d), limit.d]);
   const sum = (x: number): number => real.reduce((total, curve) => total + amount(curve, x), 0);
-  if (bends.some((x) => sum(x) > amount(limit, x))) return false;
+  for (const x of bends) if (sum(x) > amount(limit, x)) return false;
   return real.reduce((total, { m2 }) => total + m2, 0) <= limit.m2;
 }

@@ -178,11 +178,11 @@ export const PARAGRAPHS: Readonly<Record<string, readonly string[]>> = {
   ],
 
   // Reasons.
-  'Reasons are in their order': ['path: the reasons stand in the order in which pfctl shows them'],
+  'Reasons are in their order': ['reasons: the reasons stand in the order in which pfctl shows them'],
   // Congestion is that of an input queue that overflows: the lab's interfaces drop before PF is asked.
   'Each reason is met': [
-    'path: %s is a reason to drop, and counted',
-    'path: state-insert is a reason to drop, and counted',
+    'reasons: %s is a reason to drop, and counted',
+    'reasons: state-insert is a reason to drop, and counted',
     'scrub: a timestamp that is out of time is a reason to drop; one outside of the window says nothing',
   ],
 

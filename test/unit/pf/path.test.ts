@@ -1,9 +1,9 @@
-// The path of a packet through PF, step by step: what comes before what, which rules are looked at, and every reason for which a packet is dropped.
+// The path of a packet through PF, step by step: what comes before what, which rules are looked at, and how long what is made of it lives.
 import { expect, test } from 'vitest';
-import { PF_LIMITS, type PfTimeout } from '../../../stack/filter/pf/ruleset.ts';
-import { PF_REASONS, type PfReason } from '../../../stack/filter/pf/ioctl.ts';
+import { PF_LIMITS } from '../../../stack/filter/pf/ruleset.ts';
+import type { PfTimeout } from '../../../stack/filter/pf/ruleset.ts';
 import { PROTOCOL, ipv4, udp } from '../../support/frames.ts';
-import { SYN_OPTIONS, connect, say, sideOf } from './connection.ts';
+import { SYN_OPTIONS, say, sideOf } from './connection.ts';
 import {
   FW_OUT,
   INSIDE,
@@ -59,7 +59,9 @@ test('what PF sends itself passes, though rules would block it', async () => {
 });
 
 test('packets of a state are scrubbed first', async () => {
-  await load('scrub in on en0 min-ttl 100\nblock\npass in on en0 keep state\npass on en1\npass out on en0\n');
+  await load(
+    'scrub in on en0 all min-ttl 100\nblock all\npass in on en0 keep state\npass on en1\npass out on en0\n',
+  );
   expect((await through(inside, out(53), outside))!.ttl).toBe(99);
   expect((await through(inside, out(53), outside))!.ttl).toBe(99);
 });
@@ -288,136 +290,6 @@ test('the limits of fragments and of sources hold', async () => {
   for (const host of [2, 3, 4])
     sources.push(await passes(inside, datagram(`10.0.0.${host}`, 1, OUTSIDE, 2), outside));
   expect(sources).toEqual([true, true, false]);
-});
-
-test('the reasons stand in the order in which pfctl shows them', async () => {
-  expect(Object.keys((await ioctl('DIOCGETSTATUS', {})).reasons)).toEqual([...PF_REASONS]);
-  expect(PF_REASONS).toEqual([
-    'match',
-    'bad-offset',
-    'fragment',
-    'short',
-    'normalize',
-    'memory',
-    'bad-timestamp',
-    'congestion',
-    'ip-option',
-    'proto-cksum',
-    'state-mismatch',
-    'state-insert',
-    'state-limit',
-    'src-limit',
-    'synproxy',
-  ]);
-});
-
-/** A packet that is dropped for a reason, and what is loaded and sent before it. */
-const DROPS: readonly (readonly [PfReason, string, () => Promise<Buffer> | Buffer])[] = [
-  ['match', 'block in proto udp\n', () => out(53)],
-  [
-    'bad-offset',
-    'pass all\n',
-    () => {
-      const bad = syn();
-      bad[20 + 12] = 0x40;
-      return bad;
-    },
-  ],
-  [
-    'fragment',
-    'scrub in all\n',
-    () =>
-      ipv4({
-        source: INSIDE,
-        destination: OUTSIDE,
-        protocol: 99,
-        df: true,
-        more: true,
-        payload: Buffer.alloc(8),
-      }),
-  ],
-  [
-    'short',
-    'pass all\n',
-    () => ipv4({ source: INSIDE, destination: OUTSIDE, protocol: PROTOCOL.udp, payload: Buffer.alloc(7) }),
-  ],
-  [
-    'normalize',
-    'scrub in all\n',
-    () => tcp({ source: INSIDE, destination: OUTSIDE, sourcePort: 1, port: 2, flags: 'SR' }),
-  ],
-  [
-    'memory',
-    'set limit states 1\npass in on en0 proto udp keep state\n',
-    async () => {
-      await passes(inside, out(1), outside);
-      return out(2);
-    },
-  ],
-  [
-    'ip-option',
-    'pass all\n',
-    () =>
-      ipv4({
-        source: INSIDE,
-        destination: OUTSIDE,
-        protocol: 99,
-        payload: Buffer.alloc(8),
-        options: Buffer.from([0x94, 4, 0, 0]),
-      }),
-  ],
-  [
-    'proto-cksum',
-    'pass all\n',
-    () => {
-      const bad = out(53);
-      bad[bad.length - 1]! ^= 1;
-      return bad;
-    },
-  ],
-  [
-    'state-mismatch',
-    'pass in on en0 proto tcp keep state\n',
-    async () => {
-      const [a, b] = [client(), server()];
-      await connect(a, b);
-      const ends = { source: INSIDE, destination: OUTSIDE, sourcePort: 4000, port: 80 };
-      return tcp({ ...ends, flags: '.', seq: a.seq + 900_000, ack: a.ack, payload: Buffer.alloc(9) });
-    },
-  ],
-  [
-    'state-limit',
-    'pass in on en0 proto udp keep state (max 1)\n',
-    async () => {
-      await passes(inside, out(1), outside);
-      return out(2);
-    },
-  ],
-  [
-    'src-limit',
-    'pass in on en0 proto udp keep state (source-track rule, max-src-states 1)\n',
-    async () => {
-      await passes(inside, out(1), outside);
-      return out(2);
-    },
-  ],
-  ['synproxy', 'pass in on en0 proto tcp flags S/SA synproxy state\n', () => syn()],
-];
-
-test.each(DROPS)('%s is a reason to drop, and counted', async (reason, text, packet) => {
-  await load(text);
-  const last = await packet();
-  const before = (await ioctl('DIOCGETSTATUS', {})).reasons[reason];
-  expect(await passes(inside, last, outside)).toBe(false);
-  expect((await ioctl('DIOCGETSTATUS', {})).reasons[reason]).toBe(before + 1);
-});
-
-test('state-insert is a reason to drop, and counted', async () => {
-  // Two ports lead to the same one: what comes from one port of a client cannot be told apart behind it.
-  await load('rdr on en1 inet proto udp from any to 192.0.2.1 port { 80, 81 } -> 10.0.0.2 port 8080\n');
-  expect(await passes(outside, datagram(OUTSIDE, 5, FW_OUT, 80), inside)).toBe(true);
-  expect(await passes(outside, datagram(OUTSIDE, 5, FW_OUT, 81), inside)).toBe(false);
-  expect((await ioctl('DIOCGETSTATUS', {})).reasons['state-insert']).toBe(1);
 });
 
 test('the counters of an interface tell directions and fates apart', async () => {

@@ -1,6 +1,7 @@
 // Hostile rule sets: broken ones are refused with reasons, none makes the parser fall, hang or grow.
 import { describe, expect, it } from 'vitest';
 import { parsePfConf } from '../../../../stack/filter/pf/parse.ts';
+import { HUGE, QUICK } from './huge.ts';
 import { readMutated } from './mutating.ts';
 import { errorsOf, machine, messagesOf } from './reading.ts';
 
@@ -43,3 +44,10 @@ it('a rule set of 1 MB is read', () => {
     10_000,
   );
 }, 10_000);
+
+it.each(QUICK)('a megabyte of %s is read or refused soon', (name) => {
+  const begun = performance.now();
+  parsePfConf(HUGE[name]!, machine, { generation: '3.7' });
+  // A machine that is busy with other tests may stop for a while.
+  expect(performance.now() - begun).toBeLessThan(4000);
+});
