@@ -5,7 +5,6 @@
 import { mix3 } from '../../memory/hash.ts';
 import { ADDRESS, OPERATOR, SKIP } from './rules.ts';
 import type { HostTest, Rule } from './rules.ts';
-import type { RuleList } from './rule-list.ts';
 
 /** Shorter runs are walked sooner than looked up. */
 const LEAST_RUN = 8;
@@ -17,11 +16,19 @@ interface Key {
   readonly mask: number;
 }
 
+/** A list of rules with skip steps (RuleList). */
+interface SkippedRules {
+  readonly rules: readonly Rule[];
+  skip(i: number, step: number): number;
+  noteFrom(i: number): void;
+  noteTo(i: number): void;
+}
+
 type KeyOf = (rule: Rule) => Key | undefined;
 
 /** Rules one after the other with everything before a criterion in common, and that criterion a different network or port in neighbours. */
 export class RuleRun {
-  readonly #list: RuleList;
+  readonly #list: SkippedRules;
   readonly #end: number;
   /** Where a walk goes on that the last rule of the run has not met: beyond #end if rules behind the run are like it. */
   readonly #after: number;
@@ -33,7 +40,7 @@ export class RuleRun {
   /** Numbers of rules, group by group, each rising. */
   readonly #positions: Int32Array;
 
-  constructor(list: RuleList, from: number, end: number, step: number, keyOf: KeyOf) {
+  constructor(list: SkippedRules, from: number, end: number, step: number, keyOf: KeyOf) {
     this.#list = list;
     this.#end = end;
     this.#after = list.skip(end - 1, step);
@@ -128,7 +135,7 @@ const KEYS: readonly (readonly [number, KeyOf])[] = [
 ];
 
 /** True if rule `i` and the next one are neighbours in a run over a criterion. */
-function runsOn(list: RuleList, i: number, step: number, keyOf: KeyOf): boolean {
+function runsOn(list: SkippedRules, i: number, step: number, keyOf: KeyOf): boolean {
   const next = list.rules[i + 1];
   if (next === undefined || keyOf(list.rules[i]!) === undefined || keyOf(next) === undefined) return false;
   for (let before = 0; before < step; before++) if (list.skip(i, before) === i + 1) return false;
@@ -136,7 +143,10 @@ function runsOn(list: RuleList, i: number, step: number, keyOf: KeyOf): boolean 
 }
 
 /** Finds the runs of a list whose skip steps are known, and tells which rules are in them. */
-export function findRuns(list: RuleList, found: (rule: number, step: number, run: RuleRun) => void): void {
+export function findRuns(
+  list: SkippedRules,
+  found: (rule: number, step: number, run: RuleRun) => void,
+): void {
   for (const [step, keyOf] of KEYS)
     for (let from = 0; from < list.rules.length;) {
       let last = from;
