@@ -55,7 +55,7 @@ export function printAltq(altq: PfAltq): string {
     printScheduler(altq.scheduler, altq.flags ?? []) || `${altq.scheduler} `,
     bandwidth ? `bandwidth ${printBandwidth(bandwidth)} ` : '',
     qlimit !== undefined && qlimit !== DEFAULT_QUEUE_LIMIT ? `qlimit ${qlimit} ` : '',
-    `tbrsize ${altq.tbrsize ?? 0} `,
+    `tbrsize ${altq.tbrsize} `,
     `queue { ${altq.queues.map((name) => `${name} `).join('')}}`,
   ].join('');
 }

@@ -250,7 +250,7 @@ export interface PfAltq {
   /** Packets. */
   readonly qlimit?: number;
   /** Bytes of the token bucket; absent: by the bandwidth. */
-  readonly tbrsize?: number;
+  readonly tbrsize: number;
   readonly queues: readonly string[];
 }
 

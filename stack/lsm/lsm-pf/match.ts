@@ -242,8 +242,17 @@ function anchorTarget(list: RuleList, rule: Rule): { path: string; wildcard: boo
   return { path: plain === '' ? list.anchor : `${list.anchor}/${plain}`, wildcard };
 }
 
-/** The lists that an anchor rule leads to. */
-function listsBehind(list: RuleList, rule: Rule, part: number): RuleList[] {
+/** The lists that an anchor rule leads to, looked up once after each change of anchors. */
+function listsBehind(list: RuleList, rule: Rule, part: number): readonly RuleList[] {
+  const behind = list.behind(pd.pf.generation);
+  const known = behind.get(rule.number);
+  if (known !== undefined) return known;
+  const found = findListsBehind(list, rule, part);
+  behind.set(rule.number, found);
+  return found;
+}
+
+function findListsBehind(list: RuleList, rule: Rule, part: number): RuleList[] {
   const { path, wildcard } = anchorTarget(list, rule);
   const paths = wildcard ? anchorsBelow(pd.pf, path) : [path];
   return paths.flatMap((one) => rulesAt(pd.pf, one, part) ?? []);

@@ -8,34 +8,19 @@ import type { QueueSpec } from '../../net/altq/altq.ts';
 import { SCHEDULER } from '../../net/altq/record.ts';
 import { stacks } from '../../net/stack.ts';
 import { ERRNO, SystemError } from '../../runtime/messages/errno.ts';
+import { DEFAULT_QUEUE_LIMIT, DEFAULT_QUEUE_PRIORITY } from '../../filter/pf/queues.ts';
 import type { PfQueueInfo } from '../../filter/pf/ioctl.ts';
 import type { PfAltq, PfQueue } from '../../filter/pf/ruleset.ts';
 import { nameNumbers } from './names.ts';
 import type { Pf } from './records.ts';
 import { loadedAltq } from './transaction.ts';
 
-/** Packets of a queue that does not say how many it holds. */
-const QUEUE_LIMIT = 50;
 /** What an interface can do that does not say so: that of the lab's cards. */
 const INTERFACE_BITS = 1e9;
-const MTU = 1500;
-/** Packets that the card may get at once, by the bandwidth up to which they do. */
-const BURSTS = [
-  [1e6, 1],
-  [10e6, 4],
-  [200e6, 8],
-  [Infinity, 24],
-] as const;
 
 function bitsOf({ bandwidth }: PfAltq): number {
   if (bandwidth === undefined) return INTERFACE_BITS;
   return 'bits' in bandwidth ? bandwidth.bits : bandwidth.share * INTERFACE_BITS;
-}
-
-function depthOf(altq: PfAltq): number {
-  if (altq.tbrsize !== undefined) return altq.tbrsize;
-  const bits = bitsOf(altq);
-  return BURSTS.find(([most]) => bits <= most)![1] * MTU;
 }
 
 function specOf(queue: PfQueue, number: (name: string) => number): QueueSpec {
@@ -45,8 +30,8 @@ function specOf(queue: PfQueue, number: (name: string) => number): QueueSpec {
     parent: queue.parent === undefined ? 0 : number(queue.parent),
     leaf: queue.children.length === 0,
     isDefault: flags.includes('default'),
-    priority: queue.priority ?? 1,
-    limit: queue.qlimit ?? QUEUE_LIMIT,
+    priority: queue.priority ?? DEFAULT_QUEUE_PRIORITY,
+    limit: queue.qlimit ?? DEFAULT_QUEUE_LIMIT,
     bits: resolved?.bits ?? INTERFACE_BITS,
     borrows: flags.includes('borrow'),
     red: flags.includes('red') || flags.includes('rio'),
@@ -92,7 +77,7 @@ export function applyQueues(pf: Pf): void {
     const spec = {
       scheduler: SCHEDULER[altq.scheduler],
       bits: bitsOf(altq),
-      depth: depthOf(altq),
+      depth: altq.tbrsize,
       queues: inOrder(queues).map((queue) => specOf(queue, number)),
     };
     if (attachAltq(ifp, spec) !== 0)

@@ -51,6 +51,9 @@ export class RuleList {
   /** By interface: 1 for each test that it meets. */
   readonly #met = new Map<number, Uint8Array>();
   #generation = -1;
+  /** By number of an anchor rule, the lists that it leads to. */
+  readonly #behind = new Map<number, readonly RuleList[]>();
+  #behindGeneration = -1;
 
   constructor(rules: readonly Rule[], anchor: string) {
     this.rules = rules;
@@ -71,6 +74,15 @@ export class RuleList {
       this.#runs.set(i * SKIPS + step, run);
       this.words[i * WORDS + WORD.bits]! |= BIT_RUN << step;
     });
+  }
+
+  /** By number of an anchor rule, the lists that it is known to lead to. `generation` changes when anchors do. */
+  behind(generation: number): Map<number, readonly RuleList[]> {
+    if (this.#behindGeneration !== generation) {
+      this.#behind.clear();
+      this.#behindGeneration = generation;
+    }
+    return this.#behind;
   }
 
   /** The next rule behind `i` that differs from it in a criterion of SKIP; the number of rules if none does. */

@@ -3,7 +3,7 @@
  * that has used it up waits, unless it may borrow from a queue above that has not.
  */
 import { queueLength } from '../../memory/queue.ts';
-import { choice, classes, eachClass, packetsOf } from './record.ts';
+import { choice, classes, packetsOf } from './record.ts';
 import type { Altq, AltqClass, Discipline } from './record.ts';
 
 /** How long a queue may save up its share: bursts of so many ns, and at least a few packets. */
@@ -45,9 +45,10 @@ export const cbq: Discipline = {
     let within: AltqClass | undefined;
     let borrowing: AltqClass | undefined;
     let soonest = Infinity;
-    eachClass(altq, (cl) => refill(cl, time));
-    eachClass(altq, (cl) => {
-      if (queueLength(packetsOf(cl)) === 0) return;
+    for (let ptr = altq.classes; ptr !== 0; ptr = classes.get(ptr).next) refill(classes.get(ptr), time);
+    for (let ptr = altq.classes; ptr !== 0; ptr = classes.get(ptr).next) {
+      const cl = classes.get(ptr);
+      if (queueLength(packetsOf(cl)) === 0) continue;
       if (cl.tokens > 0) {
         if (isBefore(cl, within)) within = cl;
       } else if (mayBorrow(cl)) {
@@ -56,7 +57,7 @@ export const cbq: Discipline = {
         cl.suspended++;
         soonest = Math.min(soonest, time + Math.max(1, (1 - cl.tokens) / cl.rate));
       }
-    });
+    }
     const best = within ?? borrowing;
     choice.cl = best?.ptr ?? 0;
     choice.at = soonest;

@@ -2,7 +2,7 @@
  * Hierarchical fair service curves (Stoica, Zhang and Ng 1997): real-time curves promise a leaf so many bytes by so much time, whatever others do; what is left of the link goes down the
  * tree to whoever has got least of its link-share curve, unless an upper-limit curve holds it back.
  */
-import { choice, classes, eachClass } from './record.ts';
+import { choice, classes } from './record.ts';
 import type { Altq, AltqClass, Discipline } from './record.ts';
 
 type Bent = 'deadline' | 'eligible' | 'virtual' | 'limit';
@@ -95,11 +95,12 @@ function updateDeadline(cl: AltqClass, length: number): void {
 function siblingsTime(altq: Altq, cl: AltqClass): number {
   let least = Infinity;
   let most = 0;
-  eachClass(altq, (other) => {
-    if (other.parent !== cl.parent || other.ptr === cl.ptr || other.active === 0) return;
+  for (let ptr = altq.classes; ptr !== 0; ptr = classes.get(ptr).next) {
+    const other = classes.get(ptr);
+    if (other.parent !== cl.parent || ptr === cl.ptr || other.active === 0) continue;
     least = Math.min(least, other.virtualTime);
     most = Math.max(most, other.virtualTime);
-  });
+  }
   return least === Infinity ? -1 : (least + most) / 2;
 }
 
@@ -124,14 +125,15 @@ function activateSharing(altq: Altq, leaf: AltqClass, time: number): void {
 function mostUrgent(altq: Altq, time: number): number {
   let found = 0;
   let deadline = Infinity;
-  eachClass(altq, (cl) => {
-    if (cl.leaf === 0 || cl.active === 0 || !hasRealtime(cl)) return;
+  for (let ptr = altq.classes; ptr !== 0; ptr = classes.get(ptr).next) {
+    const cl = classes.get(ptr);
+    if (cl.leaf === 0 || cl.active === 0 || !hasRealtime(cl)) continue;
     if (cl.eligibleAt > time) choice.at = Math.min(choice.at, cl.eligibleAt);
     else if (cl.deadlineAt < deadline) {
       deadline = cl.deadlineAt;
-      found = cl.ptr;
+      found = ptr;
     }
-  });
+  }
   return found;
 }
 
@@ -139,14 +141,15 @@ function mostUrgent(altq: Altq, time: number): number {
 function leastServed(altq: Altq, parent: number, time: number): number {
   let found = 0;
   let least = Infinity;
-  eachClass(altq, (cl) => {
-    if (cl.parent !== parent || cl.active === 0) return;
+  for (let ptr = altq.classes; ptr !== 0; ptr = classes.get(ptr).next) {
+    const cl = classes.get(ptr);
+    if (cl.parent !== parent || cl.active === 0) continue;
     if (cl.fitAt > time) choice.at = Math.min(choice.at, cl.fitAt);
     else if (cl.virtualTime < least) {
       least = cl.virtualTime;
-      found = cl.ptr;
+      found = ptr;
     }
-  });
+  }
   return found;
 }
 

@@ -2,7 +2,7 @@
  * Priority queueing: the queue of the highest priority that has packets is served first.
  */
 import { queueLength } from '../../memory/queue.ts';
-import { choice, eachClass, packetsOf } from './record.ts';
+import { choice, classes, packetsOf } from './record.ts';
 import type { Discipline } from './record.ts';
 
 export const priq: Discipline = {
@@ -11,11 +11,12 @@ export const priq: Discipline = {
     choice.cl = 0;
     choice.at = Infinity;
     let best = -1;
-    eachClass(altq, (cl) => {
-      if (cl.priority <= best || queueLength(packetsOf(cl)) === 0) return;
+    for (let ptr = altq.classes; ptr !== 0; ptr = classes.get(ptr).next) {
+      const cl = classes.get(ptr);
+      if (cl.priority <= best || queueLength(packetsOf(cl)) === 0) continue;
       best = cl.priority;
-      choice.cl = cl.ptr;
-    });
+      choice.cl = ptr;
+    }
   },
   sent: () => undefined,
 };
